@@ -1,0 +1,52 @@
+import { type ConfigFields, configSchema } from "../../schema/fields";
+import { importSigningKey, type SigningKey } from "./signing-key";
+import { validator } from "./validator";
+
+/**
+ * Ids of the entities that the plugin entry is configured on; Kong adds them to the configuration
+ * it sends (Kong fact). All are absent for a global plugin.
+ */
+export interface Scope {
+	service_id?: string;
+	route_id?: string;
+	consumer_id?: string;
+}
+
+/** The configuration of one plugin entry, validated, with its signing key prepared. */
+export interface Config extends ConfigFields {
+	scope: Scope;
+	signingKey: SigningKey;
+}
+
+const validateFields = validator<ConfigFields & Scope>(
+	{
+		...configSchema,
+		properties: {
+			...configSchema.properties,
+			// The key has better words for an empty text: it is what an unresolved vault reference becomes.
+			private_jwk: { type: "string" },
+			service_id: { type: "string" },
+			route_id: { type: "string" },
+			consumer_id: { type: "string" },
+		},
+	},
+	"config",
+);
+
+/**
+ * Validates a configuration as Kong sends it: defaults filled or not, null fields left out, Kong's
+ * own members (`__plugin_id`, `route_id`, …) beside ours.
+ *
+ * @param raw the decoded JSON of the plugin server's `StartInstance`
+ * @throws {Misconfigured} naming the field, or the member of the JWK, that is at fault
+ */
+export function parseConfig(raw: unknown): Config {
+	const { service_id, route_id, consumer_id, ...fields } = validateFields(
+		structuredClone(raw),
+	);
+	return {
+		...fields,
+		scope: { service_id, route_id, consumer_id },
+		signingKey: importSigningKey(fields.private_jwk),
+	};
+}

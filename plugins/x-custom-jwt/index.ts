@@ -1,0 +1,10 @@
+/** What Kong's JavaScript plugin server loads (Kong fact: one plugin per server, by these names). */
+export { version as Version } from "../../package.json";
+export { kongFields as Schema } from "../../schema/kong";
+export { Plugin } from "./plugin";
+
+/** The plugin's name in Kong's configuration. */
+export const Name = "x-custom-jwt";
+
+/** After Kong's security plugins (the last one is openid-connect, 1050), before acl (950) and the rest. */
+export const Priority = 1025;

@@ -1,0 +1,57 @@
+/**
+ * The few calls of Kong's PDK that the plugin makes. The types `kong-pdk` publishes are wrong in
+ * places (tuples where one value arrives, everything an `object`), so these say what was seen on
+ * the wire of Kong 3.9.3: an absent result (Lua's `nil`) is `undefined`, and so is a result that
+ * Kong replaced by an error. Each call is one round trip to Kong.
+ */
+export interface Kong {
+	client: {
+		getCredential(): Promise<Credential | undefined>;
+		getConsumer(): Promise<Consumer | undefined>;
+		tls: {
+			/** PEM, the client's own certificate first; also when it did not verify. */
+			getFullClientCertificateChain(): Promise<string | undefined>;
+		};
+	};
+	ctx: { shared: { get(key: string): Promise<unknown> } };
+	log: {
+		warn(message: string): Promise<void>;
+		err(message: string): Promise<void>;
+	};
+	nginx: {
+		getCtx(key: string): Promise<unknown>;
+		getVar(name: string): Promise<string | undefined>;
+	};
+	request: { getHeader(name: string): Promise<string | undefined> };
+	response: {
+		/** Ends the request. No later PDK call of the same event is ever answered. */
+		exit(status: number, body: Record<string, unknown>): Promise<void>;
+		setHeader(name: string, value: string): Promise<void>;
+	};
+	router: {
+		getRoute(): Promise<{ id: string } | undefined>;
+		getService(): Promise<Service | undefined>;
+	};
+	service: {
+		request: { setHeader(name: string, value: string): Promise<void> };
+	};
+}
+
+/** A credential entity, whole, of whichever security plugin authenticated; see identity.ts. */
+export type Credential = Record<string, unknown>;
+
+/** Kong's consumer entity. It has a `username`, a `custom_id` or both. */
+export interface Consumer {
+	id: string;
+	username?: string | null;
+	custom_id?: string | null;
+}
+
+/** Kong's service entity: where the request goes. */
+export interface Service {
+	id: string;
+	protocol: string;
+	host: string;
+	port: number;
+	path?: string | null;
+}

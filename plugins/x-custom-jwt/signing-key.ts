@@ -1,0 +1,226 @@
+import {
+	constants,
+	createHmac,
+	createPrivateKey,
+	createPublicKey,
+	createSecretKey,
+	type JsonWebKey,
+	type SignKeyObjectInput,
+	sign,
+	verify,
+} from "node:crypto";
+import { promisify } from "node:util";
+import { Misconfigured } from "./errors";
+import { validator } from "./validator";
+
+/** A prepared key: everything about signing that does not depend on what is signed. */
+export interface SigningKey {
+	/** JWS algorithm, the header parameter `alg` (RFC 7518 §3.1, RFC 8037 §3.1). */
+	alg: string;
+	/** Key ID, the header parameter `kid`; absent when the JWK has none. */
+	kid: string | undefined;
+	/**
+	 * Computes the JWS signature (RFC 7515 §5.1).
+	 * @param signingInput `BASE64URL(header).BASE64URL(payload)`
+	 * @returns the signature's bytes
+	 */
+	sign(signingInput: string): Promise<Buffer>;
+}
+
+type Kty = "RSA" | "EC" | "OKP" | "oct";
+
+interface Algorithm {
+	kty: Kty;
+	crv?: string;
+	/** Hash name for node:crypto; null where the algorithm has its own (EdDSA). */
+	hash: string | null;
+	/** Length of the hash in bytes, the least an HMAC key may have (RFC 7518 §3.2). */
+	hashBytes?: number;
+	/** Padding or signature encoding for node:crypto. */
+	options?: Omit<SignKeyObjectInput, "key">;
+}
+
+const PSS = {
+	padding: constants.RSA_PKCS1_PSS_PADDING,
+	saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+};
+// JWS wants R and S side by side (RFC 7518 §3.4), not OpenSSL's DER.
+const RS = { dsaEncoding: "ieee-p1363" } as const;
+
+const ALGORITHMS: Record<string, Algorithm> = {
+	RS256: { kty: "RSA", hash: "sha256" },
+	RS384: { kty: "RSA", hash: "sha384" },
+	RS512: { kty: "RSA", hash: "sha512" },
+	PS256: { kty: "RSA", hash: "sha256", options: PSS },
+	PS384: { kty: "RSA", hash: "sha384", options: PSS },
+	PS512: { kty: "RSA", hash: "sha512", options: PSS },
+	ES256: { kty: "EC", crv: "P-256", hash: "sha256", options: RS },
+	ES384: { kty: "EC", crv: "P-384", hash: "sha384", options: RS },
+	ES512: { kty: "EC", crv: "P-521", hash: "sha512", options: RS },
+	EdDSA: { kty: "OKP", crv: "Ed25519", hash: null },
+	HS256: { kty: "oct", hash: "sha256", hashBytes: 32 },
+	HS384: { kty: "oct", hash: "sha384", hashBytes: 48 },
+	HS512: { kty: "oct", hash: "sha512", hashBytes: 64 },
+};
+
+interface PrivateJwk extends JsonWebKey {
+	kty: Kty;
+	alg?: string;
+	kid?: string;
+	key_ops?: string[];
+}
+
+const SUBJECT = "private_jwk";
+
+const validateKty = validator<PrivateJwk>(
+	{
+		type: "object",
+		properties: { kty: { enum: ["RSA", "EC", "OKP", "oct"] } },
+		required: ["kty"],
+	},
+	SUBJECT,
+);
+
+const validateJwk: Record<Kty, (data: unknown) => PrivateJwk> = {
+	RSA: jwkValidator("RSA", ["n", "e", "d", "p", "q", "dp", "dq", "qi"]),
+	EC: jwkValidator("EC", ["x", "y", "d"], ["P-256", "P-384", "P-521"]),
+	OKP: jwkValidator("OKP", ["x", "d"], ["Ed25519"]),
+	oct: jwkValidator("oct", ["k"]),
+};
+
+/**
+ * Members of a private JWK of one key type (RFC 7518 §6). RSA needs its CRT members too, as
+ * OpenSSL does; more than two primes (`oth`) are refused because node:crypto would ignore them.
+ */
+function jwkValidator(kty: Kty, members: string[], curves?: string[]) {
+	const base64url = { type: "string", pattern: "^[A-Za-z0-9_-]+$" };
+	const algorithms = Object.keys(ALGORITHMS).filter(
+		(alg) => ALGORITHMS[alg]?.kty === kty,
+	);
+	return validator<PrivateJwk>(
+		{
+			type: "object",
+			properties: {
+				...Object.fromEntries(members.map((member) => [member, base64url])),
+				...(curves && { crv: { enum: curves } }),
+				alg: { enum: algorithms },
+				kid: { type: "string", minLength: 1 },
+				use: { const: "sig" },
+				key_ops: { type: "array", items: { type: "string" } },
+				oth: false,
+			},
+			required: curves ? ["crv", ...members] : members,
+		},
+		SUBJECT,
+	);
+}
+
+/**
+ * Imports the private JWK of a configuration: validated, converted to PEM, loaded, and tried once,
+ * so that what cannot sign a verifiable token is refused when an instance starts.
+ *
+ * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct
+ * @throws {Misconfigured} naming the member at fault, never its value
+ * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
+ */
+export function importSigningKey(text: string): SigningKey {
+	const { kty } = validateKty(parseJson(text));
+	const jwk = validateJwk[kty](parseJson(text));
+	if (jwk.key_ops && !jwk.key_ops.includes("sign"))
+		throw new Misconfigured(`${SUBJECT}/key_ops must contain sign`);
+	const alg = jwk.alg ?? defaultAlgorithm(jwk);
+	const algorithm = ALGORITHMS[alg];
+	if (!algorithm || algorithm.crv !== jwk.crv)
+		throw new Misconfigured(`${SUBJECT}/alg does not fit ${SUBJECT}/crv`);
+	const sign =
+		kty === "oct" ? hmac(jwk, algorithm) : digitalSignature(jwk, algorithm);
+	return { alg, kid: jwk.kid, sign };
+}
+
+/**
+ * Converts a private JWK to PEM.
+ *
+ * @param jwk an asymmetric private JWK (RFC 7517)
+ * @returns PKCS #8 PEM, `-----BEGIN PRIVATE KEY-----`
+ * @throws whatever OpenSSL says of members that form no key
+ */
+export function privateJwkToPem(jwk: JsonWebKey): string {
+	return createPrivateKey({ key: jwk, format: "jwk" })
+		.export({ type: "pkcs8", format: "pem" })
+		.toString();
+}
+
+/** Parses the text without V8's message, which quotes what it could not parse. */
+function parseJson(text: string): unknown {
+	if (text === "")
+		throw new Misconfigured(
+			`${SUBJECT} is empty; Kong sends an empty text for a vault reference it cannot resolve`,
+		);
+	try {
+		return JSON.parse(text);
+	} catch {
+		throw new Misconfigured(
+			text.startsWith("{vault://")
+				? `${SUBJECT} is a vault reference that Kong did not resolve`
+				: `${SUBJECT} is not JSON; a private JWK (RFC 7517) is expected, not PEM`,
+		);
+	}
+}
+
+/** The algorithm of a JWK that does not name one: RS256 and HS256, else the curve's only one. */
+function defaultAlgorithm({ kty, crv }: PrivateJwk): string {
+	const fits = Object.keys(ALGORITHMS).find(
+		(alg) => ALGORITHMS[alg]?.kty === kty && ALGORITHMS[alg]?.crv === crv,
+	);
+	return fits ?? "";
+}
+
+// On this thread: hashing a token takes less of it than handing the hash to the pool would.
+function hmac(jwk: PrivateJwk, { hash, hashBytes = 0 }: Algorithm) {
+	const key = createSecretKey(Buffer.from(jwk.k ?? "", "base64url"));
+	if ((key.symmetricKeySize ?? 0) < hashBytes)
+		throw new Misconfigured(
+			`${SUBJECT}/k must have at least ${hashBytes} bytes (RFC 7518 §3.2)`,
+		);
+	return async (signingInput: string) =>
+		createHmac(hash ?? "", key)
+			.update(signingInput)
+			.digest();
+}
+
+// node:crypto signs on libuv's thread pool when it gets a callback.
+const signOnPool = promisify(sign);
+
+function digitalSignature(jwk: PrivateJwk, { hash, options }: Algorithm) {
+	const key = createPrivateKey(toPem(jwk));
+	if ((key.asymmetricKeyDetails?.modulusLength ?? 2048) < 2048)
+		throw new Misconfigured(
+			`${SUBJECT}/n must have at least 2048 bits (RFC 7518 §3.3)`,
+		);
+	const probe = Buffer.from("probe");
+	const { kty, crv, n, e, x, y } = jwk;
+	if (!verifies({ kty, crv, n, e, x, y }))
+		throw new Misconfigured(
+			`${SUBJECT}: its public members (${n ? "n, e" : "x, y"}) and its private ones are not of one key`,
+		);
+	return (signingInput: string) =>
+		signOnPool(hash, Buffer.from(signingInput), { key, ...options });
+
+	function verifies(publicJwk: JsonWebKey): boolean {
+		try {
+			const signature = sign(hash, probe, { key, ...options });
+			const publicKey = createPublicKey({ key: publicJwk, format: "jwk" });
+			return verify(hash, probe, { key: publicKey, ...options }, signature);
+		} catch {
+			return false;
+		}
+	}
+}
+
+function toPem(jwk: PrivateJwk): string {
+	try {
+		return privateJwkToPem(jwk);
+	} catch {
+		throw new Misconfigured(`${SUBJECT}: its members form no ${jwk.kty} key`);
+	}
+}

@@ -1,0 +1,113 @@
+/** `npm start`: the whole product on this machine, with nothing but Node.js. */
+import { program } from "commander";
+import { loadDeclarative } from "../gateway/declarative";
+import { stderrLog } from "../gateway/log";
+import { CONFIG_FILES, type Demo, startDemo } from "./demo";
+import { type Flow, makeFlows } from "./flows";
+
+interface Options {
+	check: boolean;
+	config: string[];
+	httpPort?: number;
+	httpsPort?: number;
+	backendPort?: number;
+	resolve: string[];
+	verbose: boolean;
+}
+
+program
+	.name("npm start --")
+	.description("Runs plugin server, local gateway and sample backend")
+	.option("--check", "run every flow, print a line for each, and exit", false)
+	.option("--config <file...>", "declarative configuration", CONFIG_FILES)
+	.option(
+		"--http-port <number>",
+		"default 8000; a free one with --check",
+		Number,
+	)
+	.option(
+		"--https-port <number>",
+		"default 8443; a free one with --check",
+		Number,
+	)
+	.option(
+		"--backend-port <number>",
+		"default 9000; a free one with --check",
+		Number,
+	)
+	.option("--resolve <host:port=address...>", "where a host really is", [])
+	.option(
+		"--verbose",
+		"log at level info, the plugin server's output too",
+		false,
+	)
+	.parse();
+
+async function main(): Promise<void> {
+	const options = program.opts<Options>();
+	const demo = await startDemo({
+		configuration: loadDeclarative(options.config),
+		httpPort: options.httpPort ?? (options.check ? 0 : 8000),
+		httpsPort: options.httpsPort ?? (options.check ? 0 : 8443),
+		backendPort: options.backendPort ?? (options.check ? 0 : 9000),
+		resolve: options.resolve.map((pair) => {
+			const [host, address] = pair.split("=");
+			if (!host || !address)
+				throw new Error(`--resolve ${pair}: host:port=address is expected`);
+			return [host, address];
+		}),
+		log: stderrLog(options.verbose ? "info" : "warn"),
+	});
+	if (options.check) {
+		process.exitCode = (await check(demo)) ? 0 : 1;
+		await demo.close();
+		return;
+	}
+	for (const signal of ["SIGINT", "SIGTERM"] as const)
+		process.once(signal, () => demo.close());
+	await introduce(demo);
+}
+
+async function introduce({ gateway, backend }: Demo): Promise<void> {
+	console.log(`
+gateway         ${gateway.httpUrl}  ${gateway.httpsUrl}
+JWK Set         ${gateway.httpUrl}/x-custom-jwt/jwks
+sample backend  http://localhost:${backend.port}/anything
+
+Try it (Ctrl-C ends):
+`);
+	for (const flow of await makeFlows(gateway))
+		console.log(`# ${flow.name}: ${flow.status}\n${flow.curl}\n`);
+}
+
+/** Runs every flow. Resolves to whether each did as it should. */
+async function check({ gateway }: Demo): Promise<boolean> {
+	let good = true;
+	for (const flow of await makeFlows(gateway)) {
+		const { passed, line } = await run(flow);
+		console.log(`${passed ? "ok    " : "FAILED"} ${flow.name}: ${line}`);
+		good &&= passed;
+	}
+	return good;
+}
+
+async function run(flow: Flow): Promise<{ passed: boolean; line: string }> {
+	try {
+		const { status, body } = await flow.send();
+		const { jwt } = JSON.parse(body);
+		const outcome = jwt
+			? `verified ${JSON.stringify(jwt.header)} ${JSON.stringify(jwt.claims)}`
+			: `no token verified, ${body.replaceAll(/\s+/g, " ")}`;
+		return {
+			passed: status === flow.status && jwt?.claims.client_id === flow.clientId,
+			line: `${flow.curl} → ${status} ${outcome}`,
+		};
+	} catch (error) {
+		return { passed: false, line: `${flow.curl} → ${error}` };
+	}
+}
+
+main().catch((error: Error) => {
+	console.error(error.message);
+	process.exitCode = 1;
+});

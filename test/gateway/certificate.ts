@@ -1,0 +1,69 @@
+import "reflect-metadata";
+import { KeyObject, webcrypto } from "node:crypto";
+import {
+	BasicConstraintsExtension,
+	type Extension,
+	type JsonName,
+	KeyUsageFlags,
+	KeyUsagesExtension,
+	SubjectAlternativeNameExtension,
+	X509CertificateGenerator,
+} from "@peculiar/x509";
+
+/** A certificate with its private key, both PEM. */
+export interface Certificate {
+	cert: string;
+	key: string;
+	/** For signing others with it. */
+	keys: CryptoKeyPair;
+	subject: JsonName;
+}
+
+type CryptoKeyPair = Awaited<ReturnType<typeof generateKeys>>;
+
+const SIGNATURE = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+function generateKeys() {
+	return webcrypto.subtle.generateKey(SIGNATURE, true, ["sign", "verify"]);
+}
+
+/**
+ * Makes an X.509 certificate on a new P-256 key.
+ *
+ * @param subject its attributes in the order they are to have, e.g. `[{ O: ["Kong"] }, { CN: ["kong"] }]`
+ * @param options `issuer`: who signs, itself when absent; `ca`: whether it may sign others;
+ * `dnsNames`: the servers it stands for; `days`: how long it lasts
+ */
+export async function makeCertificate(
+	subject: JsonName,
+	{
+		issuer,
+		ca = false,
+		dnsNames = [],
+		days,
+	}: { issuer?: Certificate; ca?: boolean; dnsNames?: string[]; days: number },
+): Promise<Certificate> {
+	const keys = await generateKeys();
+	const extensions: Extension[] = [new BasicConstraintsExtension(ca)];
+	if (ca) extensions.push(new KeyUsagesExtension(KeyUsageFlags.keyCertSign));
+	if (dnsNames.length > 0)
+		extensions.push(
+			new SubjectAlternativeNameExtension(
+				dnsNames.map((value) => ({ type: "dns", value })),
+			),
+		);
+	const certificate = await X509CertificateGenerator.create({
+		subject,
+		issuer: issuer?.subject ?? subject,
+		publicKey: keys.publicKey,
+		signingKey: (issuer?.keys ?? keys).privateKey,
+		signingAlgorithm: SIGNATURE,
+		notBefore: new Date(),
+		notAfter: new Date(Date.now() + days * 86_400_000),
+		extensions,
+	});
+	const key = KeyObject.from(keys.privateKey)
+		.export({ type: "pkcs8", format: "pem" })
+		.toString();
+	return { cert: `${certificate.toString("pem")}\n`, key, keys, subject };
+}

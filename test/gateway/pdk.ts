@@ -1,0 +1,111 @@
+import type { Log } from "./log";
+import { type Exit, fromBytes, type GatewayRequest } from "./request";
+
+/** What the gateway does with a PDK call: give its result back, or end the request. */
+export type PdkOutcome = { result?: unknown } | { exit: Exit };
+
+/** A PDK function that raises in Lua: the request ends with 500 (Kong fact). */
+export class LuaError extends Error {}
+
+type PdkFunction = (
+	request: GatewayRequest,
+	args: unknown[],
+	log: Log,
+) => PdkOutcome;
+
+const logAt =
+	(level: Parameters<Log>[0]): PdkFunction =>
+	(_, args, log) => {
+		log(level, `[x-custom-jwt] ${args.join("")}`);
+		return {};
+	};
+
+const functions: Record<string, PdkFunction> = {
+	"kong.client.get_credential": ({ credential }) => ({ result: credential }),
+	"kong.client.get_consumer": ({ consumer }) => ({ result: consumer }),
+	"kong.client.tls.get_full_client_certificate_chain": ({ client }) => ({
+		result: client?.chain,
+	}),
+	"kong.ctx.shared.get": ({ shared }, [key]) => ({
+		result: shared[String(key)],
+	}),
+	"kong.log.debug": logAt("debug"),
+	"kong.log.info": logAt("info"),
+	"kong.log.notice": logAt("notice"),
+	"kong.log.warn": logAt("warn"),
+	"kong.log.err": logAt("error"),
+	"kong.log.crit": logAt("crit"),
+	"kong.nginx.get_ctx": ({ ngxCtx }, [key]) => ({
+		result: ngxCtx[String(key)],
+	}),
+	"kong.nginx.get_var": ({ client }, [name]) => ({
+		result: {
+			ssl_server_name: client?.serverName,
+			ssl_client_verify: client?.verify,
+			ssl_client_s_dn: client?.subject,
+			ssl_client_raw_cert: client?.chain,
+		}[String(name)],
+	}),
+	"kong.request.get_header": (request, [name]) => ({
+		result: request.header(String(name)),
+	}),
+	"kong.request.get_headers": ({ headers }) => ({
+		result: Object.fromEntries(
+			[...headers].map(([name, values]) => [name, values.map(fromBytes)]),
+		),
+	}),
+	"kong.response.exit": (_, [status, body, headers]) => ({
+		exit: {
+			status: Number(status),
+			body: body as Exit["body"],
+			headers: Object.fromEntries(
+				Object.entries(headers ?? {}).map(([name, value]) => [
+					name.toLowerCase(),
+					String(value),
+				]),
+			),
+		},
+	}),
+	"kong.response.set_header": (request, [name, value]) => {
+		request.responseHeaders[headerText(name).toLowerCase()] = headerText(value);
+		return {};
+	},
+	"kong.router.get_route": ({ route }) => ({ result: route.entity }),
+	"kong.router.get_service": ({ route }) => ({ result: route.service }),
+	"kong.service.request.set_header": (request, [name, value]) => {
+		request.setHeader(headerText(name), headerText(value));
+		return {};
+	},
+};
+
+function headerText(value: unknown): string {
+	if (value === null || value === undefined)
+		throw new LuaError("a header's name and value must be given");
+	return String(value);
+}
+
+/** Answers a PDK call as Kong does; an unknown function is logged and answers nothing (Kong fact). */
+export function callPdk(
+	request: GatewayRequest,
+	method: string,
+	args: unknown[],
+	log: Log,
+): PdkOutcome {
+	const pdkFunction = functions[method];
+	if (pdkFunction) return pdkFunction(request, args, log);
+	log("error", `could not find pdk method: ${method}`);
+	return {};
+}
+
+const STEPS: Record<string, string> = {
+	"kong.client.get_credential": "plugin.StepCredential",
+	"kong.client.get_consumer": "plugin.StepConsumer",
+	"kong.router.get_route": "plugin.StepRoute",
+	"kong.router.get_service": "plugin.StepService",
+	"kong.request.get_headers": "plugin.StepMultiMap",
+};
+
+/** The RPC method that carries the result of a PDK call back to the plugin server. */
+export function stepMethod(pdkMethod: string): string {
+	return STEPS[pdkMethod] ?? "plugin.Step";
+}

@@ -1,0 +1,25 @@
+import { standIn } from "./stand-in";
+
+const METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
+
+/** Kong's cors for everybody: `origins: ["*"]`. */
+export const cors = standIn(
+	2000,
+	{ origins: { type: "array", items: { const: "*" } } },
+	(request) => {
+		request.responseHeaders["access-control-allow-origin"] = "*";
+		const isPreflight =
+			request.method === "OPTIONS" &&
+			request.header("origin") &&
+			request.header("access-control-request-method");
+		if (!isPreflight) return undefined;
+		const headers = request.header("access-control-request-headers");
+		return {
+			status: 200,
+			headers: {
+				"access-control-allow-methods": METHODS,
+				...(headers && { "access-control-allow-headers": headers }),
+			},
+		};
+	},
+);

@@ -1,0 +1,19 @@
+import { basicAuth } from "./basic-auth";
+import { cors } from "./cors";
+import { jwt } from "./jwt";
+import { keyAuth } from "./key-auth";
+import { mtlsAuth } from "./mtls-auth";
+import { openidConnect } from "./openid-connect";
+import { requestTermination } from "./request-termination";
+import type { StandIn } from "./stand-in";
+
+/** The bundled plugins the gateway knows, by Kong's names. */
+export const standIns: Record<string, StandIn> = {
+	"basic-auth": basicAuth,
+	cors,
+	jwt,
+	"key-auth": keyAuth,
+	"mtls-auth": mtlsAuth,
+	"openid-connect": openidConnect,
+	"request-termination": requestTermination,
+};
