@@ -52,7 +52,7 @@ export interface Demo {
 export async function startDemo(options: DemoOptions): Promise<Demo> {
 	const closers: (() => unknown)[] = [];
 	const close = async () => {
-		for (const closer of closers.reverse()) await closer();
+		await Promise.all(closers.map((closer) => closer()));
 	};
 	try {
 		const pluginServer = new PluginServer(

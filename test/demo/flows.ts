@@ -71,14 +71,10 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 	const subject =
 		"C=US, ST=California, O=Kong Inc., OU=Konnect, CN=kong, emailAddress=contact@konghq.com";
 	const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-	const [head, payload = "", signature] = ourToken.split(".");
-	const forged = Buffer.from(
-		JSON.stringify({
-			...JSON.parse(Buffer.from(payload, "base64url").toString()),
-			roles: ["admin"],
-		}),
-	).toString("base64url");
-	const tampered = [head, forged, signature].join(".");
+	const tampered = withOtherClaims(
+		await signToken("RS256-jwk-private.json", { client_id: "my-user" }),
+		{ client_id: "my-user", roles: ["admin"] },
+	);
 
 	const http = (
 		name: string,
@@ -143,9 +139,15 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 	];
 }
 
-/** The token the backend got, from its answer. */
-export function tokenOf(reply: Reply): string {
-	return JSON.parse(reply.body).headers["x-custom-jwt"];
+/** The token the backend got, from its answer; empty when it got none. */
+function tokenOf(reply: Reply): string {
+	return JSON.parse(reply.body).headers?.["x-custom-jwt"] ?? "";
+}
+
+function withOtherClaims(token: string, claims: JWTPayload): string {
+	const [header, , signature] = token.split(".");
+	const payload = Buffer.from(JSON.stringify(claims)).toString("base64url");
+	return [header, payload, signature].join(".");
 }
 
 function curl(

@@ -60,19 +60,23 @@ async function main(): Promise<void> {
 	});
 	if (options.check) {
 		process.exitCode = (await check(demo)) ? 0 : 1;
-		await demo.close();
-		return;
+		return demo.close();
 	}
-	for (const signal of ["SIGINT", "SIGTERM"] as const)
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 		process.once(signal, () => demo.close());
 	await introduce(demo);
 }
 
-async function introduce({ gateway, backend }: Demo): Promise<void> {
+async function introduce({
+	gateway,
+	backend,
+	pluginServer,
+}: Demo): Promise<void> {
 	console.log(`
 gateway         ${gateway.httpUrl}  ${gateway.httpsUrl}
 JWK Set         ${gateway.httpUrl}/x-custom-jwt/jwks
 sample backend  http://localhost:${backend.port}/anything
+plugin server   process ${pluginServer.pid}
 
 Try it (Ctrl-C ends):
 `);
