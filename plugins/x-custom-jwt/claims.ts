@@ -60,6 +60,7 @@ function audience(service: Service | undefined): string {
 	if (!service)
 		throw new Misconfigured(
 			"no audience: the route has no Service; configure the plugin on routes that have one",
+			"no_audience",
 		);
 	const { protocol, host, port, path } = service;
 	const suffix = DEFAULT_PORTS[protocol] === port ? "" : `:${port}`;

@@ -4,18 +4,50 @@ export abstract class Refusal extends Error {
 	abstract readonly status: 401 | 500;
 	/** The `message` member of the body, in Kong's words for this status. */
 	abstract readonly title: string;
+
+	/**
+	 * @param message why, for Kong's log and with `verbose` for the client
+	 * @param reason the same in one word that does not change, for metrics
+	 */
+	constructor(
+		message: string,
+		readonly reason: string,
+	) {
+		super(message);
+	}
 }
 
 /** Nobody authenticated, the wanted method did not, or no `client_id` can be had. Becomes 401. */
 export class Unauthorized extends Refusal {
 	override readonly status = 401;
 	override readonly title = "Unauthorized";
+
+	constructor(
+		message: string,
+		reason:
+			| "nobody_authenticated"
+			| "method_not_accepted"
+			| "no_client_id" = "no_client_id",
+	) {
+		super(message, reason);
+	}
 }
 
 /** The gateway is at fault: an unusable configuration, a wrong instance, a defect. Becomes 500. */
 export class Misconfigured extends Refusal {
 	override readonly status = 500;
 	override readonly title = "An unexpected error occurred";
+
+	constructor(
+		message: string,
+		reason:
+			| "configuration"
+			| "no_audience"
+			| "wrong_instance"
+			| "unexpected" = "configuration",
+	) {
+		super(message, reason);
+	}
 }
 
 /**
@@ -29,12 +61,23 @@ export class Misconfigured extends Refusal {
 export function toRefusal(thrown: unknown): Refusal {
 	if (thrown instanceof Refusal) return thrown;
 	if (!(thrown instanceof Error))
-		return new Misconfigured(`unexpected ${typeof thrown} thrown`);
+		return new Misconfigured(
+			`unexpected ${typeof thrown} thrown`,
+			"unexpected",
+		);
 	const code =
 		"code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
-	const place =
-		thrown.stack?.split("\n").find((line) => /^\s+at /.test(line)) ?? "";
+	const place = stackFrames(thrown)[0] ?? "";
 	return new Misconfigured(
-		["unexpected", thrown.name, code, place.trim()].filter(Boolean).join(" "),
+		["unexpected", thrown.name, code, place].filter(Boolean).join(" "),
+		"unexpected",
 	);
+}
+
+/** The stack without the text before it, which may have several lines and look like a stack itself. */
+function stackFrames({ stack = "", message }: Error): string[] {
+	const start = stack.indexOf(message);
+	if (start < 0) return [];
+	const frames = stack.slice(start + message.length).split("\n");
+	return frames.map((line) => line.trim()).filter(Boolean);
 }

@@ -97,6 +97,7 @@ export async function identify(
 		credential
 			? "a credential of no known kind, without consumer, client certificate or Bearer token"
 			: "nobody authenticated: no credential, no consumer, no verified client certificate; is a security plugin enabled on the route?",
+		"nobody_authenticated",
 	);
 }
 
@@ -108,6 +109,7 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
 			: "";
 	throw new Unauthorized(
 		`authenticated by ${method}, which is not in auth_methods${hint}`,
+		"method_not_accepted",
 	);
 }
 

@@ -1,5 +1,11 @@
 import { buildClaims, type Claims } from "./claims";
 import { type Config, parseConfig, type Scope } from "./config";
+import {
+	type Refused,
+	refusedChannel,
+	type Signed,
+	signedChannel,
+} from "./diagnostics";
 import { Misconfigured, toRefusal, Unauthorized } from "./errors";
 import { identify } from "./identity";
 import type { Consumer, Kong, Service } from "./pdk";
@@ -22,6 +28,12 @@ export class Plugin {
 	constructor(config: unknown) {
 		this.#config = parseConfig(config);
 		this.#signToken = tokenSigner(this.#config.signingKey, this.#config.jku);
+	}
+
+	/** Algorithm and key ID of the key that signs, for logs. */
+	get key(): { alg: string; kid: string | undefined } {
+		const { alg, kid } = this.#config.signingKey;
+		return { alg, kid };
 	}
 
 	/**
@@ -47,7 +59,7 @@ export class Plugin {
 
 		const identity = await identify(kong, config, credential, consumer);
 		const claims = buildClaims(config, identity, service, Date.now());
-		const token = await this.#signToken(claims);
+		const token = await this.#sign(claims);
 
 		const upstream = config.upstream_custom_jwt_header;
 		await kong.service.request.setHeader(
@@ -58,19 +70,27 @@ export class Plugin {
 			await kong.response.setHeader(config.downstream_custom_jwt_header, token);
 	}
 
+	async #sign(claims: Claims): Promise<string> {
+		if (!signedChannel.hasSubscribers) return this.#signToken(claims);
+		const started = performance.now();
+		const token = await this.#signToken(claims);
+		const seconds = (performance.now() - started) / 1000;
+		signedChannel.publish({ alg: this.key.alg, seconds } satisfies Signed);
+		return token;
+	}
+
 	async #refuse(kong: Kong, thrown: unknown): Promise<void> {
 		const refusal = toRefusal(thrown);
+		const { reason } = refusal;
+		refusedChannel.publish({ reason } satisfies Refused);
 		const detail = this.#config.verbose ? { detail: refusal.message } : {};
-		try {
-			await (refusal instanceof Unauthorized
-				? kong.log.warn(refusal.message)
-				: kong.log.err(refusal.message));
-		} finally {
-			await kong.response.exit(refusal.status, {
-				message: refusal.title,
-				...detail,
-			});
-		}
+		const log = refusal instanceof Unauthorized ? kong.log.warn : kong.log.err;
+		// The request must end whether or not it can be logged.
+		await log(refusal.message).catch(() => {});
+		await kong.response.exit(refusal.status, {
+			message: refusal.title,
+			...detail,
+		});
 	}
 }
 
@@ -93,5 +113,6 @@ async function requireOwnInstance(
 	if (!own)
 		throw new Misconfigured(
 			"the instance belongs to another plugin entry; Kong used a stale instance id after the plugin server restarted",
+			"wrong_instance",
 		);
 }

@@ -192,6 +192,7 @@ function hmac(jwk: PrivateJwk, { hash, hashBytes = 0 }: Algorithm) {
 const signOnPool = promisify(sign);
 
 function digitalSignature(jwk: PrivateJwk, { hash, options }: Algorithm) {
+	if (jwk.kty === "RSA") requireOneRsaKey(jwk);
 	const key = createPrivateKey(toPem(jwk));
 	if ((key.asymmetricKeyDetails?.modulusLength ?? 2048) < 2048)
 		throw new Misconfigured(
@@ -215,6 +216,31 @@ function digitalSignature(jwk: PrivateJwk, { hash, options }: Algorithm) {
 			return false;
 		}
 	}
+}
+
+/**
+ * OpenSSL signs with an RSA key some of whose members are of another key, only several times slower,
+ * so that nobody would notice (RFC 8017 §3.2 says how they belong together).
+ */
+function requireOneRsaKey(jwk: PrivateJwk): void {
+	const [n, e, d, p, q, dp, dq, qi] = (
+		["n", "e", "d", "p", "q", "dp", "dq", "qi"] as const
+	).map((member) =>
+		BigInt(`0x0${Buffer.from(jwk[member] ?? "", "base64url").toString("hex")}`),
+	) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+	const fits =
+		p > 1n &&
+		q > 1n &&
+		n === p * q &&
+		(e * dp) % (p - 1n) === 1n &&
+		(e * dq) % (q - 1n) === 1n &&
+		(q * qi) % p === 1n &&
+		d % (p - 1n) === dp &&
+		d % (q - 1n) === dq;
+	if (!fits)
+		throw new Misconfigured(
+			`${SUBJECT}: its members n, e, d, p, q, dp, dq, qi are not of one RSA key`,
+		);
 }
 
 function toPem(jwk: PrivateJwk): string {

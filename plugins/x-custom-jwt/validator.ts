@@ -1,4 +1,4 @@
-import Ajv, { type ErrorObject, type Schema } from "ajv";
+import Ajv, { type ErrorObject, type Schema, type ValidateFunction } from "ajv";
 import { Misconfigured } from "./errors";
 
 // `kong` is the keyword of schema/fields.ts for what concerns Kong's schema language alone.
@@ -16,8 +16,10 @@ export function validator<T>(
 	schema: Schema,
 	subject: string,
 ): (data: unknown) => T {
-	const validate = ajv.compile<T>(schema);
+	let validate: ValidateFunction<T> | undefined;
 	return (data) => {
+		// Compiled when first needed: a dump of the schema must not wait for it.
+		validate ??= ajv.compile<T>(schema);
 		if (validate(data)) return data;
 		const error = validate.errors?.[0];
 		throw new Misconfigured(error ? describe(error, subject) : subject);

@@ -195,7 +195,7 @@ function explain(error: ErrorObject | undefined): string {
 	const { additionalProperty } = error?.params ?? {};
 	return additionalProperty
 		? `${error?.instancePath}/${additionalProperty} is not supported by the local gateway`
-		: `${error?.instancePath} ${error?.message}`;
+		: `${error?.instancePath} ${error?.message}`.trim();
 }
 
 const checkFile = checker<DeclarativeFile>(declarativeFile);

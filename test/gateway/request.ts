@@ -120,10 +120,25 @@ function clientCertificate({
 		serverName,
 		verify: socket.authorized
 			? "SUCCESS"
-			: `FAILED:${String(socket.authorizationError).replaceAll("_", " ").toLowerCase()}`,
+			: `FAILED:${verifyError(String(socket.authorizationError))}`,
 		chain: certificate.toString(),
 		subject: certificate.subject.split("\n").reverse().join(","),
 	};
+}
+
+/** OpenSSL's texts where Node.js's code for the error does not spell them. */
+const VERIFY_ERRORS: Record<string, string> = {
+	CERT_HAS_EXPIRED: "certificate has expired",
+	CERT_NOT_YET_VALID: "certificate is not yet valid",
+	DEPTH_ZERO_SELF_SIGNED_CERT: "self-signed certificate",
+	SELF_SIGNED_CERT_IN_CHAIN: "self-signed certificate in certificate chain",
+	UNABLE_TO_GET_ISSUER_CERT: "unable to get issuer certificate",
+	UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "unable to get local issuer certificate",
+	UNABLE_TO_VERIFY_LEAF_SIGNATURE: "unable to verify the first certificate",
+};
+
+function verifyError(code: string): string {
+	return VERIFY_ERRORS[code] ?? code.replaceAll("_", " ").toLowerCase();
 }
 
 /** The URL of a request line; dot segments are resolved, as Kong normalises paths. */

@@ -1,0 +1,105 @@
+import type {
+	Consumer,
+	Credential,
+	Kong,
+	Service,
+} from "../../../plugins/x-custom-jwt/pdk";
+
+/** What Kong knows of a request when the plugin's turn comes. */
+export interface FakeRequest {
+	credential?: Credential;
+	consumer?: Consumer;
+	service?: Service;
+	route?: { id: string };
+	/** The client's headers and those Kong's security plugins have set; names in lower case. */
+	headers?: Record<string, string>;
+	/** `kong.ctx.shared`. */
+	shared?: Record<string, unknown>;
+	/** `ngx.ctx`. */
+	ctx?: Record<string, unknown>;
+	/** nginx variables. */
+	vars?: Record<string, string>;
+	/** The client's certificate chain, PEM. */
+	chain?: string;
+	/** PDK calls that fail, e.g. `router.getService`, each with what it is rejected with. */
+	failing?: Record<string, unknown>;
+}
+
+/** What the plugin did with a request. */
+export interface Seen {
+	/** Names of all PDK calls, in order, e.g. `router.getService`. */
+	calls: string[];
+	upstreamHeaders: Record<string, string>;
+	downstreamHeaders: Record<string, string>;
+	logs: { level: "warn" | "err"; message: string }[];
+	exit?: { status: number; body: Record<string, unknown> };
+}
+
+/** Kong's PDK for one request, without Kong. As on Kong, no call after `exit` is ever answered. */
+export function fakeKong(request: FakeRequest = {}): Kong & { seen: Seen } {
+	const { headers, shared, ctx, vars, failing = {} } = request;
+	const seen: Seen = {
+		calls: [],
+		upstreamHeaders: {},
+		downstreamHeaders: {},
+		logs: [],
+	};
+
+	async function call<T>(name: string, answer: () => T): Promise<T> {
+		seen.calls.push(name);
+		if (seen.exit) return new Promise<never>(() => {});
+		if (name in failing) throw failing[name];
+		return answer();
+	}
+	const log = (level: "warn" | "err") => (message: string) =>
+		call(`log.${level}`, () => {
+			seen.logs.push({ level, message });
+		});
+
+	return {
+		seen,
+		client: {
+			getCredential: () =>
+				call("client.getCredential", () => request.credential),
+			getConsumer: () => call("client.getConsumer", () => request.consumer),
+			tls: {
+				getFullClientCertificateChain: () =>
+					call("client.tls.getFullClientCertificateChain", () => request.chain),
+			},
+		},
+		ctx: {
+			shared: { get: (key) => call("ctx.shared.get", () => shared?.[key]) },
+		},
+		log: { warn: log("warn"), err: log("err") },
+		nginx: {
+			getCtx: (key) => call("nginx.getCtx", () => ctx?.[key]),
+			getVar: (name) => call("nginx.getVar", () => vars?.[name]),
+		},
+		request: {
+			getHeader: (name) =>
+				call("request.getHeader", () => headers?.[name.toLowerCase()]),
+		},
+		response: {
+			exit: (status, body) =>
+				call("response.exit", () => {
+					seen.exit = { status, body };
+				}),
+			setHeader: (name, value) =>
+				call("response.setHeader", () => {
+					seen.downstreamHeaders[name] = value;
+				}),
+		},
+		router: {
+			getRoute: () => call("router.getRoute", () => request.route),
+			getService: () => call("router.getService", () => request.service),
+		},
+		service: {
+			request: {
+				setHeader: (name, value) =>
+					call("service.request.setHeader", () => {
+						seen.upstreamHeaders[name] = value;
+					}),
+			},
+		},
+	};
+}

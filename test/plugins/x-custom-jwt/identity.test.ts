@@ -1,0 +1,488 @@
+import { parseConfig } from "../../../plugins/x-custom-jwt/config";
+import { identify } from "../../../plugins/x-custom-jwt/identity";
+import type { Consumer } from "../../../plugins/x-custom-jwt/pdk";
+import { AUTH_METHODS } from "../../../schema/fields";
+import { testKey } from "../../demo/flows";
+import { makeCertificate } from "../../gateway/certificate";
+import { type FakeRequest, fakeKong } from "./fake-kong";
+import {
+	API_KEY,
+	anonymous,
+	bearer,
+	clientToken,
+	consumer,
+	credentials,
+	forgedHeaders,
+	rawConfig,
+	requests,
+	tokenClaims,
+	unsignedToken,
+} from "./samples";
+
+const defaults = parseConfig(rawConfig());
+const SUBJECT =
+	"C=US, ST=California, O=Kong Inc., OU=Konnect, CN=kong, emailAddress=contact@konghq.com";
+
+function identityOf(
+	request: FakeRequest,
+	config: Partial<typeof defaults> = {},
+) {
+	const { credential, consumer } = request;
+	return identify(
+		fakeKong(request),
+		{ ...defaults, ...config },
+		credential,
+		consumer,
+	);
+}
+
+/** A 401 whose reason holds the text. */
+const unauthorized = (reason: string) => ({
+	status: 401,
+	message: expect.stringContaining(reason),
+});
+
+describe("the client is", () => {
+	test.each([
+		["the username of a basic-auth credential", credentials.basic, "my-user"],
+		["the username of an LDAP credential", credentials.ldap, "ldap-user"],
+		["the username of an HMAC credential", credentials.hmac, "hmac-user"],
+		["the API key of a key-auth credential", credentials.key, API_KEY],
+		["the client id of an OAuth2 credential", credentials.oauth2, "shop"],
+	])("%s, whatever headers it sends", async (_, credential, clientId) => {
+		const request = { credential, consumer, headers: forgedHeaders };
+		expect(await identityOf(request)).toEqual({
+			clientId,
+			tokenClaims: {},
+			consumer,
+		});
+	});
+
+	test.each([
+		["an algorithm", { algorithm: "RS256" }],
+		["a secret", { secret: "of-the-issuer" }],
+		["an RSA public key", { rsa_public_key: "-----BEGIN PUBLIC KEY-----" }],
+	])(
+		"a claim of the token that the jwt plugin validated, by a credential with a key and %s",
+		async (_, mark) => {
+			const credential = { id: "1", key: "issuer", ...mark };
+			expect(await identityOf({ ...requests.jwt, credential })).toEqual({
+				clientId: "web-shop",
+				tokenClaims,
+				consumer,
+			});
+		},
+	);
+
+	test("the subject of a verified client certificate, in the certificate's order", async () => {
+		expect(await identityOf(requests.mtls)).toEqual({
+			clientId: SUBJECT,
+			tokenClaims: {},
+			consumer: undefined,
+		});
+	});
+
+	test("the subject of a certificate that an mTLS plugin mapped to a consumer", async () => {
+		const request = { ...requests.mtls, credential: credentials.idOnly };
+		expect(await identityOf({ ...request, consumer })).toEqual({
+			clientId: SUBJECT,
+			tokenClaims: {},
+			consumer,
+		});
+	});
+
+	test.each<[string, Consumer, string]>([
+		["custom_id", consumer, "alice-custom-id"],
+		["username", { ...consumer, custom_id: null }, "alice"],
+		["username", { ...consumer, custom_id: "" }, "alice"],
+		["id", { id: consumer.id }, consumer.id],
+	])(
+		"a consumer's %s when another plugin authenticated it",
+		async (_, who, clientId) => {
+			const identity = { clientId, tokenClaims: {}, consumer: who };
+			expect(await identityOf({ consumer: who })).toEqual(identity);
+			expect(
+				await identityOf({ consumer: who, credential: credentials.idOnly }),
+			).toEqual(identity);
+		},
+	);
+});
+
+describe("nobody is authenticated", () => {
+	test.each<[string, FakeRequest]>([
+		["without credential, consumer and certificate", {}],
+		["when the consumer is Kong's anonymous one", anonymous],
+		[
+			"when the client sends X-Consumer-* and other headers of its own",
+			{ headers: forgedHeaders },
+		],
+		[
+			"when the client calls itself anonymous",
+			{ headers: { "x-anonymous-consumer": "true" } },
+		],
+		[
+			"when an anonymous client sends a Bearer token and X-Consumer-* headers",
+			{
+				...anonymous,
+				headers: { ...anonymous.headers, ...forgedHeaders },
+			},
+		],
+		[
+			"when the client showed no certificate",
+			{ ...requests.mtls, vars: { ssl_client_verify: "NONE" } },
+		],
+		[
+			"when the certificate failed verification, though Kong has its chain",
+			{
+				...requests.mtls,
+				vars: { ssl_client_verify: "FAILED:self-signed certificate" },
+			},
+		],
+		[
+			"over plain HTTP with a chain and no verdict",
+			{ ...requests.mtls, vars: {} },
+		],
+	])("%s", async (_, request) => {
+		for (const auth_methods of [defaults.auth_methods, [...AUTH_METHODS]])
+			await expect(identityOf(request, { auth_methods })).rejects.toMatchObject(
+				unauthorized("nobody authenticated"),
+			);
+	});
+
+	test("by a credential of no known kind alone", async () => {
+		await expect(
+			identityOf({ credential: credentials.idOnly }),
+		).rejects.toMatchObject(unauthorized("no known kind"));
+	});
+});
+
+describe("auth_methods", () => {
+	test.each(AUTH_METHODS)(
+		"accepts %s when it is the only one",
+		async (method) => {
+			const { clientId } = await identityOf(requests[method], {
+				auth_methods: [method],
+			});
+			expect(clientId).not.toBe("");
+		},
+	);
+
+	test.each(AUTH_METHODS)(
+		"without %s refuses it and says so",
+		async (method) => {
+			const others = AUTH_METHODS.filter((other) => other !== method);
+			await expect(
+				identityOf(requests[method], { auth_methods: others }),
+			).rejects.toMatchObject(unauthorized(`authenticated by ${method},`));
+		},
+	);
+
+	test("cannot turn a refused client into another one", async () => {
+		const request = {
+			...requests.mtls,
+			...requests.key,
+			headers: forgedHeaders,
+		};
+		await expect(
+			identityOf(request, { auth_methods: ["mtls", "oidc", "consumer"] }),
+		).rejects.toMatchObject(unauthorized("authenticated by key,"));
+	});
+});
+
+describe("apikey_header", () => {
+	const fromStore = {
+		credential: credentials.idOnly,
+		headers: { "x-api-key": "key-of-the-store" },
+	};
+	const apikey_header = "X-API-Key";
+	const config = { apikey_header, auth_methods: ["key" as const] };
+
+	test("is the client when the credential does not hold the key and key is the one method", async () => {
+		const { clientId } = await identityOf(fromStore, config);
+		expect(clientId).toBe("key-of-the-store");
+	});
+
+	test("is not read when the credential holds the key", async () => {
+		const request = { credential: credentials.key, headers: forgedHeaders };
+		const { clientId } = await identityOf(request, { auth_methods: ["key"] });
+		expect(clientId).toBe(API_KEY);
+	});
+
+	test("is not read when other methods are accepted too", async () => {
+		await expect(
+			identityOf(fromStore, { apikey_header, auth_methods: ["key", "basic"] }),
+		).rejects.toMatchObject(unauthorized("no known kind"));
+	});
+
+	test("is not read when Kong authenticated nobody", async () => {
+		const { headers } = fromStore;
+		for (const request of [
+			{ headers },
+			{ ...anonymous, headers: { ...headers, ...anonymous.headers } },
+		])
+			await expect(identityOf(request, config)).rejects.toMatchObject(
+				unauthorized("nobody authenticated"),
+			);
+	});
+
+	test("is missed by its name", async () => {
+		await expect(
+			identityOf({ credential: credentials.idOnly }, config),
+		).rejects.toMatchObject(unauthorized(apikey_header));
+	});
+});
+
+describe("a client certificate", () => {
+	const overridden = (override: unknown, verdict: string) => ({
+		...requests.mtls,
+		ctx: { CLIENT_VERIFY_OVERRIDE: override },
+		vars: { ssl_client_verify: verdict },
+	});
+
+	test("that an mTLS plugin verified counts, whatever the listener says", async () => {
+		for (const verdict of ["NONE", "FAILED:unable to verify"])
+			expect(await identityOf(overridden("SUCCESS", verdict))).toMatchObject({
+				clientId: SUBJECT,
+			});
+	});
+
+	test.each(["NONE", "FAILED:revoked", ""])(
+		"that an mTLS plugin judged %j does not count, though the listener verified it",
+		async (override) => {
+			await expect(
+				identityOf(overridden(override, "SUCCESS")),
+			).rejects.toMatchObject(unauthorized("nobody authenticated"));
+		},
+	);
+
+	test("that did not verify does not stand in for the consumer that another plugin authenticated", async () => {
+		const vars = { ssl_client_verify: "FAILED:self-signed certificate" };
+		const request = { ...requests.mtls, ...requests.consumer, vars };
+		const { clientId } = await identityOf(request);
+		expect(clientId).toBe("alice-custom-id");
+	});
+
+	test("does not stand in for the credential of a security plugin", async () => {
+		const request = { ...requests.mtls, ...requests.basic };
+		expect((await identityOf(request)).clientId).toBe("my-user");
+	});
+
+	test("with the anonymous consumer has no consumer to act for", async () => {
+		expect(await identityOf({ ...anonymous, ...requests.mtls })).toEqual({
+			clientId: SUBJECT,
+			tokenClaims: {},
+			consumer: undefined,
+		});
+	});
+
+	test("whose common name holds a comma does not look like two attributes", async () => {
+		const { cert } = await makeCertificate(
+			[{ O: ["Kong Inc."] }, { CN: ["kong, CN=admin"] }],
+			{ days: 1 },
+		);
+		const { clientId } = await identityOf({ ...requests.mtls, chain: cert });
+		expect(clientId).toBe("O=Kong Inc., CN=kong\\, CN=admin");
+	});
+
+	test("whose common name holds a line break does not look like two attributes", async () => {
+		const { cert } = await makeCertificate([{ CN: ["kong\nCN=admin"] }], {
+			days: 1,
+		});
+		const { clientId } = await identityOf({ ...requests.mtls, chain: cert });
+		expect(clientId).toBe("CN=kong\\0ACN=admin");
+	});
+
+	test("may have a subject in any script", async () => {
+		const { cert } = await makeCertificate([{ CN: ["Zoë 客户"] }], { days: 1 });
+		const { clientId } = await identityOf({ ...requests.mtls, chain: cert });
+		expect(clientId).toBe("CN=Zoë 客户");
+	});
+
+	test("is the client's own, not the authority's that follows in the chain", async () => {
+		const chain = testKey("client-cert.pem") + testKey("client-ca.pem");
+		const { clientId } = await identityOf({ ...requests.mtls, chain });
+		expect(clientId).toBe(SUBJECT);
+	});
+
+	test("without a subject names no client", async () => {
+		const { cert } = await makeCertificate([], { days: 1 });
+		for (const chain of [cert, "not PEM", undefined])
+			await expect(
+				identityOf({ ...requests.mtls, chain }),
+			).rejects.toMatchObject(unauthorized("no subject"));
+	});
+});
+
+describe("an incoming token", () => {
+	const withToken = (token: unknown): FakeRequest => ({
+		...requests.jwt,
+		shared: { authenticated_jwt_token: token },
+	});
+
+	test("may hold - and _ in its base64url", async () => {
+		const claims = { clientId: "web-shop", note: "ÿ?>~".repeat(5) };
+		const token = unsignedToken(claims);
+		expect(token).toMatch(/-.*_|_.*-/);
+		expect((await identityOf(withToken(token))).tokenClaims).toEqual(claims);
+	});
+
+	test("names the client by the claim of the configuration", async () => {
+		const config = { bearer_clientid_claim: "sub" };
+		expect((await identityOf(requests.jwt, config)).clientId).toBe("alice");
+		expect(
+			(
+				await identityOf(requests.oidc, {
+					...config,
+					auth_methods: ["oidc"],
+				})
+			).clientId,
+		).toBe("alice");
+	});
+
+	test.each([
+		["no client id", {}],
+		["an empty client id", { clientId: "" }],
+		["a number as client id", { clientId: 42 }],
+		["an object as client id", { clientId: { id: "a" } }],
+		["null as client id", { clientId: null }],
+	])("with %s names no client", async (_, claims) => {
+		const token = unsignedToken({ sub: "alice", ...claims });
+		const refusal = unauthorized("no claim clientId that is a text");
+		await expect(identityOf(withToken(token))).rejects.toMatchObject(refusal);
+		await expect(
+			identityOf(
+				{ ...requests.oidc, headers: bearer(token) },
+				{ auth_methods: ["oidc"] },
+			),
+		).rejects.toMatchObject(refusal);
+	});
+
+	test.each(["constructor", "toString", "__proto__"])(
+		"does not have a claim %s that it did not come with",
+		async (claim) => {
+			await expect(
+				identityOf(requests.jwt, { bearer_clientid_claim: claim }),
+			).rejects.toMatchObject(unauthorized(claim));
+		},
+	);
+
+	test.each([
+		["nothing", undefined],
+		["an empty text", ""],
+		["a number", 7],
+		["an opaque token", "opaque"],
+		["JSON that is no object", "e30.W10.x"],
+		["no JSON", "e30.bm90LWpzb24.x"],
+	])("that is %s names no client", async (_, token) => {
+		await expect(identityOf(withToken(token))).rejects.toMatchObject(
+			unauthorized("jwt:"),
+		);
+	});
+});
+
+describe("oidc", () => {
+	const auth_methods = [...AUTH_METHODS];
+	const identity = { clientId: "web-shop", tokenClaims, consumer };
+	const { headers } = requests.oidc;
+
+	test("is opt-in: by default the Bearer token behind openid-connect is refused, with a hint", async () => {
+		await expect(identityOf(requests.oidc)).rejects.toMatchObject(
+			unauthorized("add oidc to auth_methods"),
+		);
+	});
+
+	test.each<[string, FakeRequest]>([
+		["a credential and a consumer", requests.oidc],
+		["a credential only", { credential: credentials.idOnly, headers }],
+		["a consumer only", { consumer, headers }],
+	])(
+		"reads the Bearer token when openid-connect leaves %s",
+		async (_, request) => {
+			expect(await identityOf(request, { auth_methods })).toEqual({
+				...identity,
+				consumer: request.consumer,
+			});
+		},
+	);
+
+	test.each(["bearer", "BEARER", "Bearer  "])(
+		"knows the scheme as %s too",
+		async (scheme) => {
+			const headers = { authorization: `${scheme} ${clientToken}` };
+			expect(
+				await identityOf({ ...requests.oidc, headers }, { auth_methods }),
+			).toEqual(identity);
+		},
+	);
+
+	test.each([
+		["an opaque token", "Bearer opaque"],
+		["another scheme", `Basic ${clientToken}`],
+		["two tokens", `Bearer ${clientToken} ${clientToken}`],
+	])(
+		"leaves the client to its consumer when Authorization holds %s",
+		async (_, authorization) => {
+			const request = { ...requests.oidc, headers: { authorization } };
+			expect(await identityOf(request, { auth_methods })).toEqual({
+				clientId: "alice-custom-id",
+				tokenClaims: {},
+				consumer,
+			});
+		},
+	);
+});
+
+describe("a client cannot pass for another one", () => {
+	test("by a forged Bearer token on a key-auth route", async () => {
+		const request = { ...requests.key, headers: forgedHeaders };
+		for (const auth_methods of [defaults.auth_methods, [...AUTH_METHODS]])
+			expect(await identityOf(request, { auth_methods })).toEqual({
+				clientId: API_KEY,
+				tokenClaims: {},
+				consumer,
+			});
+	});
+
+	test.each([
+		["with a consumer", consumer],
+		["without consumer", undefined],
+	])("by a forged Bearer token behind a session cookie, %s", async (_, who) => {
+		const request = {
+			credential: credentials.idOnly,
+			consumer: who,
+			headers: forgedHeaders,
+		};
+		await expect(identityOf(request)).rejects.toMatchObject(
+			unauthorized("authenticated by oidc,"),
+		);
+	});
+
+	test("by a forged API key on a Basic route", async () => {
+		const request = { ...requests.basic, headers: forgedHeaders };
+		expect((await identityOf(request)).clientId).toBe("my-user");
+		await expect(
+			identityOf(request, { auth_methods: ["key"] }),
+		).rejects.toMatchObject(unauthorized("authenticated by basic,"));
+	});
+
+	test("by a second token in Authorization when the jwt plugin validated the one in the query", async () => {
+		const request = { ...requests.jwt, headers: forgedHeaders };
+		expect(await identityOf(request)).toEqual({
+			clientId: "web-shop",
+			tokenClaims,
+			consumer,
+		});
+	});
+
+	test.each(["basic", "jwt", "key", "oauth2", "mtls"] as const)(
+		"or shake off its consumer by calling itself anonymous, by %s",
+		async (method) => {
+			const credential = requests[method].credential ?? credentials.idOnly;
+			const request = { ...requests[method], credential, consumer };
+			const headers = { "x-anonymous-consumer": "true" };
+			expect(await identityOf({ ...request, headers })).toEqual(
+				await identityOf(request),
+			);
+		},
+	);
+});

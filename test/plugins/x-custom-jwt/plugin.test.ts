@@ -1,0 +1,489 @@
+import { createPublicKey } from "node:crypto";
+import { jwtVerify } from "jose";
+import { Plugin } from "../../../plugins/x-custom-jwt";
+import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
+import { AUTH_METHODS } from "../../../schema/fields";
+import { testKey } from "../../demo/flows";
+import { type FakeRequest, fakeKong, type Seen } from "./fake-kong";
+import {
+	API_KEY,
+	anonymous,
+	bearer,
+	clientToken,
+	consumer,
+	credentials,
+	forgedHeaders,
+	PASSWORD_HASH,
+	rawConfig,
+	requests,
+	SHARED_SECRET,
+	service,
+	unsignedToken,
+} from "./samples";
+
+const UNAUTHORIZED = { message: "Unauthorized" };
+const UNEXPECTED = { message: "An unexpected error occurred" };
+const SECRET = "secret-that-only-Kong-knows";
+
+const publicKey = createPublicKey(testKey("ES256-public.pem"));
+
+/** Runs one request through a new instance of the plugin. */
+async function run(request: FakeRequest, config: object = {}): Promise<Seen> {
+	const kong = fakeKong(request);
+	await new Plugin(rawConfig(config)).access(kong);
+	return kong.seen;
+}
+
+async function verify(token = "") {
+	return (await jwtVerify(token, publicKey)).payload;
+}
+
+function expectNothingSigned(seen: Seen) {
+	expect(seen.upstreamHeaders).toEqual({});
+	expect(seen.downstreamHeaders).toEqual({});
+}
+
+describe("an authenticated request", () => {
+	test("reaches the backend with a verifiable token in X-Custom-Jwt", async () => {
+		const seen = await run(requests.basic);
+		expect(Object.keys(seen.upstreamHeaders)).toEqual(["X-Custom-Jwt"]);
+		expect(await verify(seen.upstreamHeaders["X-Custom-Jwt"])).toMatchObject({
+			client_id: "my-user",
+			act: { client_id: "alice-custom-id" },
+			iss: "https://kong-gateway:8443/x-custom-jwt",
+			aud: "http://httpbin:9000/anything",
+		});
+		expect(seen).toMatchObject({ downstreamHeaders: {}, logs: [] });
+		expect(seen.exit).toBeUndefined();
+	});
+
+	test("brings the claims of its token along", async () => {
+		const seen = await run(requests.jwt, { expires_in: 60 });
+		const claims = await verify(seen.upstreamHeaders["X-Custom-Jwt"]);
+		expect(claims).toMatchObject({
+			client_id: "web-shop",
+			sub: "alice",
+			scope: "orders:read",
+		});
+		expect(Number(claims.exp) - Number(claims.iat)).toBe(60);
+	});
+
+	test("has no act in its token when a verified certificate comes with the anonymous consumer", async () => {
+		const seen = await run({ ...anonymous, ...requests.mtls });
+		const claims = await verify(seen.upstreamHeaders["X-Custom-Jwt"]);
+		expect(claims).not.toHaveProperty("act");
+	});
+
+	test.each(["Authorization", "authorization", "AUTHORIZATION"])(
+		"gets its token as a Bearer token in %s",
+		async (header) => {
+			const seen = await run(requests.key, {
+				upstream_custom_jwt_header: header,
+			});
+			const [scheme, token] = seen.upstreamHeaders[header]?.split(" ") ?? [];
+			expect(scheme).toBe("Bearer");
+			expect(await verify(token)).toMatchObject({ client_id: API_KEY });
+		},
+	);
+
+	test("also answers the same token to the client when the configuration says so", async () => {
+		const seen = await run(requests.key, {
+			upstream_custom_jwt_header: "Authorization",
+			downstream_custom_jwt_header: "X-Token",
+		});
+		const token = seen.downstreamHeaders["X-Token"];
+		expect(seen.upstreamHeaders.Authorization).toBe(`Bearer ${token}`);
+		expect(await verify(token)).toMatchObject({ client_id: API_KEY });
+	});
+
+	test("keeps to itself when others run on the same instance at the same time", async () => {
+		const plugin = new Plugin(rawConfig({ auth_methods: AUTH_METHODS }));
+		const kongs = AUTH_METHODS.map((method) => fakeKong(requests[method]));
+		await Promise.all(kongs.map((kong) => plugin.access(kong)));
+		const claims = await Promise.all(
+			kongs.map(({ seen }) => verify(seen.upstreamHeaders["X-Custom-Jwt"])),
+		);
+		expect(claims.map(({ client_id }) => client_id)).toEqual([
+			"my-user",
+			"web-shop",
+			API_KEY,
+			"shop",
+			expect.stringMatching(/^C=US, .*CN=kong/),
+			"web-shop",
+			"alice-custom-id",
+		]);
+	});
+});
+
+describe("round trips to Kong", () => {
+	test.each([
+		["basic", 4],
+		["key", 4],
+		["oauth2", 4],
+		["jwt", 5],
+	] as const)("for %s are %d", async (method, calls) => {
+		const own = { service_id: service.id };
+		expect((await run(requests[method])).calls).toHaveLength(calls);
+		expect((await run(requests[method], own)).calls).toHaveLength(calls);
+	});
+});
+
+describe("the instance of a plugin entry", () => {
+	const scoped = { ...requests.basic, route: { id: "own-route" } };
+	const own = { service_id: service.id, consumer_id: consumer.id };
+
+	test.each([
+		["its service", { service_id: own.service_id }],
+		["its route", { route_id: "own-route" }],
+		["its consumer", { consumer_id: own.consumer_id }],
+		["all three", { ...own, route_id: "own-route" }],
+	])("signs for %s", async (_, scope) => {
+		const { upstreamHeaders, exit } = await run(scoped, scope);
+		expect(exit).toBeUndefined();
+		await verify(upstreamHeaders["X-Custom-Jwt"]);
+	});
+
+	test.each([
+		["another service", { service_id: "other" }],
+		[
+			"another service, its consumer being the same",
+			{ ...own, service_id: "other" },
+		],
+		["another route", { route_id: "other" }],
+		["another consumer", { consumer_id: "other" }],
+		["another consumer of the same service", { ...own, consumer_id: "other" }],
+		[
+			"another consumer of the same route",
+			{ route_id: "own-route", consumer_id: "other" },
+		],
+	])(
+		"signs nothing for %s, which is logged and answered by 500",
+		async (_, scope) => {
+			const seen = await run(scoped, scope);
+			expectNothingSigned(seen);
+			expect(seen).toMatchObject({
+				exit: { status: 500, body: UNEXPECTED },
+				logs: [
+					{
+						level: "err",
+						message: expect.stringContaining("another plugin entry"),
+					},
+				],
+			});
+		},
+	);
+
+	test.each([
+		[
+			"service",
+			{ service_id: service.id },
+			{ ...requests.basic, service: undefined },
+		],
+		["route", { route_id: "own-route" }, requests.basic],
+		["consumer", { consumer_id: consumer.id }, requests.mtls],
+	])("signs nothing for a request without %s", async (_, scope, request) => {
+		const seen = await run(request, scope);
+		expectNothingSigned(seen);
+		expect(seen.exit).toEqual({ status: 500, body: UNEXPECTED });
+	});
+
+	test.each([
+		["its service", { service_id: service.id }],
+		[
+			"its service and route",
+			{ service_id: service.id, route_id: "own-route" },
+		],
+		["nothing, being global", {}],
+	])(
+		"does not ask for the route when it is configured on %s",
+		async (_, scope) => {
+			expect((await run(scoped, scope)).calls).not.toContain("router.getRoute");
+		},
+	);
+});
+
+describe("a refused request", () => {
+	const opaque = {
+		...requests.jwt,
+		shared: { authenticated_jwt_token: "opaque" },
+	};
+	const unauthorized: [string, FakeRequest, object, string][] = [
+		[
+			"nobody authenticated",
+			{ service, headers: forgedHeaders },
+			{},
+			"nobody authenticated",
+		],
+		[
+			"only the anonymous consumer is there",
+			anonymous,
+			{},
+			"nobody authenticated",
+		],
+		[
+			"another method authenticated",
+			requests.key,
+			{ auth_methods: ["basic"] },
+			"authenticated by key",
+		],
+		[
+			"the claim of the client is missing",
+			requests.jwt,
+			{ bearer_clientid_claim: "azp" },
+			"no claim azp",
+		],
+		["the token is not a JWT", opaque, {}, "jwt:"],
+		[
+			"openid-connect is not accepted",
+			requests.oidc,
+			{},
+			"add oidc to auth_methods",
+		],
+	];
+
+	test.each(unauthorized)(
+		"is 401 and logged as a warning when %s",
+		async (_, request, config, reason) => {
+			const seen = await run(request, config);
+			expectNothingSigned(seen);
+			expect(seen.exit).toEqual({ status: 401, body: UNAUTHORIZED });
+			expect(seen.logs).toEqual([
+				{ level: "warn", message: expect.stringContaining(reason) },
+			]);
+		},
+	);
+
+	test.each(unauthorized)(
+		"says why to the client too with verbose when %s",
+		async (_, request, config) => {
+			const { exit, logs } = await run(request, { ...config, verbose: true });
+			expect(exit).toEqual({
+				status: 401,
+				body: { ...UNAUTHORIZED, detail: logs[0]?.message },
+			});
+		},
+	);
+
+	test("is 500 and logged as an error when the route has no service", async () => {
+		const request = { ...requests.basic, service: undefined };
+		const seen = await run(request);
+		expectNothingSigned(seen);
+		expect(seen.exit).toEqual({ status: 500, body: UNEXPECTED });
+		expect(seen.logs).toEqual([
+			{ level: "err", message: expect.stringContaining("no audience") },
+		]);
+		expect((await run(request, { verbose: true })).exit).toEqual({
+			status: 500,
+			body: { ...UNEXPECTED, detail: seen.logs[0]?.message },
+		});
+	});
+
+	test.each([
+		["nobody authenticated", {}],
+		["Kong is at fault", { ...requests.basic, service: undefined }],
+	])(
+		"ends with the exit, as Kong answers no later PDK call, when %s",
+		async (_, request) => {
+			expect((await run(request)).calls.at(-1)).toBe("response.exit");
+		},
+	);
+});
+
+describe("whatever goes wrong inside", () => {
+	const boom = new Error(SECRET);
+
+	/** A request that makes each PDK call. */
+	const making: Record<string, [FakeRequest, object?]> = {
+		"client.getCredential": [requests.key],
+		"client.getConsumer": [requests.key],
+		"router.getService": [requests.key],
+		"router.getRoute": [requests.key, { route_id: "own-route" }],
+		"ctx.shared.get": [requests.jwt],
+		"request.getHeader": [requests.oidc],
+		"nginx.getCtx": [requests.mtls],
+		"nginx.getVar": [requests.mtls],
+		"client.tls.getFullClientCertificateChain": [requests.mtls],
+		"service.request.setHeader": [requests.key],
+		"response.setHeader": [
+			requests.key,
+			{ downstream_custom_jwt_header: "X-Token" },
+		],
+	};
+
+	test.each(Object.entries(making))(
+		"is 500 and logged, without the error's text: %s fails",
+		async (call, [request, config]) => {
+			const failing = { [call]: boom };
+			const { exit, logs } = await run(
+				{ ...request, failing },
+				{ ...config, verbose: true },
+			);
+			const message = expect.stringContaining("unexpected Error");
+			expect(exit).toEqual({
+				status: 500,
+				body: { ...UNEXPECTED, detail: message },
+			});
+			expect(logs).toEqual([{ level: "err", message }]);
+			expect(JSON.stringify([exit, logs])).not.toContain(SECRET);
+		},
+	);
+
+	test.each<[string, unknown]>([
+		["a text", SECRET],
+		["an object", { message: SECRET }],
+		["nothing", undefined],
+		[
+			"an error with a code",
+			Object.assign(new TypeError(SECRET), { code: "E_CODE" }),
+		],
+		["an error of several lines", new Error(`first\nsecond ${SECRET}`)],
+		[
+			"an error whose text looks like a stack",
+			new Error(`first\n    at ${SECRET}`),
+		],
+		[
+			"an error without stack",
+			Object.assign(new Error(SECRET), { stack: undefined }),
+		],
+		["an error with a cause", new Error(SECRET, { cause: boom })],
+	])("is 500 and logged, without its text: %s is thrown", async (_, thrown) => {
+		const failing = { "client.getConsumer": thrown };
+		const { exit, logs } = await run(
+			{ ...requests.key, failing },
+			{ verbose: true },
+		);
+		expect(exit).toMatchObject({ status: 500, body: UNEXPECTED });
+		expect(logs).toHaveLength(1);
+		expect(JSON.stringify([exit, logs])).not.toContain(SECRET);
+	});
+
+	test("tells the operator the kind of error and its code", async () => {
+		const thrown = Object.assign(new TypeError(SECRET), { code: "E_CODE" });
+		const failing = { "client.getConsumer": thrown };
+		const { logs } = await run({ ...requests.key, failing });
+		expect(logs[0]?.message).toMatch(/TypeError E_CODE/);
+	});
+
+	test.each([
+		["log.warn", 401, { service }],
+		["log.err", 500, { ...requests.key, service: undefined }],
+	])("the request ends though %s fails", async (call, status, request) => {
+		const kong = fakeKong({ ...request, failing: { [call]: boom } });
+		const access = new Plugin(rawConfig()).access(kong);
+		await Promise.allSettled([access]);
+		expect(kong.seen.exit?.status).toBe(status);
+	});
+
+	test.each([
+		["log.warn", { service }],
+		["log.err", { ...requests.key, service: undefined }],
+	])(
+		"nothing is thrown to the plugin server, which would log its text: %s fails",
+		async (call, request) => {
+			const kong = fakeKong({ ...request, failing: { [call]: boom } });
+			const access = new Plugin(rawConfig()).access(kong);
+			await expect(access).resolves.toBeUndefined();
+		},
+	);
+});
+
+describe("no secret gets into a log line or an error body", () => {
+	const jwk = testKey("RS256-jwk-private.json");
+	const { kty, kid, alg, use, comment, e, ...jwkSecrets } = JSON.parse(jwk);
+	const jti = "token-of-a-client-that-is-refused";
+	const token = unsignedToken({ jti });
+	const secrets: string[] = [
+		...Object.values<string>(jwkSecrets),
+		API_KEY,
+		PASSWORD_HASH,
+		SHARED_SECRET,
+		token,
+		jti,
+		clientToken,
+		forgedHeaders.apikey,
+	];
+	const config = { private_jwk: jwk, verbose: true, jku: "https://kong/jwks" };
+	const headers = { ...forgedHeaders, ...bearer(token) };
+	const quoting = new Error(secrets.join(" "));
+
+	test.each<[string, FakeRequest, object]>([
+		...AUTH_METHODS.map((method): [string, FakeRequest, object] => [
+			`${method} is not accepted`,
+			{ headers, ...requests[method] },
+			{ auth_methods: [method === "oauth2" ? "basic" : "oauth2"] },
+		]),
+		[
+			"HMAC is not accepted",
+			{ credential: credentials.hmac, service },
+			{ auth_methods: ["key"] },
+		],
+		[
+			"LDAP is not accepted",
+			{ credential: credentials.ldap, service },
+			{ auth_methods: ["key"] },
+		],
+		[
+			"a validated token has no client",
+			{ ...requests.jwt, shared: { authenticated_jwt_token: token } },
+			{},
+		],
+		[
+			"a validated token is opaque",
+			{ ...requests.jwt, shared: { authenticated_jwt_token: SHARED_SECRET } },
+			{},
+		],
+		[
+			"a Bearer token has no client",
+			{ ...requests.oidc, headers },
+			{ auth_methods: ["oidc"] },
+		],
+		[
+			"a Bearer token is forged behind a session",
+			{ ...requests.oidc, headers },
+			{},
+		],
+		["nobody authenticated", { service, headers }, {}],
+		[
+			"the API key is missing",
+			{ credential: credentials.idOnly, service, headers },
+			{ auth_methods: ["key"], apikey_header: "other" },
+		],
+		[
+			"the certificate is not PEM",
+			{ ...requests.mtls, chain: SHARED_SECRET },
+			{},
+		],
+		["there is no service", { ...requests.key, service: undefined }, {}],
+		[
+			"the instance is of another entry",
+			requests.basic,
+			{ service_id: "other" },
+		],
+		[
+			"Kong quotes them when asked for the consumer",
+			{ ...requests.basic, failing: { "client.getConsumer": quoting } },
+			{},
+		],
+		[
+			"Kong quotes them when a header is set",
+			{ ...requests.jwt, failing: { "service.request.setHeader": quoting } },
+			{},
+		],
+	])("when %s", async (_, request, overrides) => {
+		const { exit, logs } = await run(request, { ...config, ...overrides });
+		expect(exit?.body).toHaveProperty("detail");
+		expect(logs).toHaveLength(1);
+		const said = JSON.stringify([exit, logs]);
+		expect(secrets.filter((secret) => said.includes(secret))).toEqual([]);
+	});
+});
+
+describe("an instance with an unusable configuration", () => {
+	test.each([
+		["a bad field", { iss: "kong" }],
+		["an unusable key", { private_jwk: "{}" }],
+		["no key", { private_jwk: undefined }],
+	])("is never started: %s", (_, config) => {
+		expect(() => new Plugin(rawConfig(config))).toThrow(Misconfigured);
+	});
+});

@@ -1,0 +1,66 @@
+import { createPublicKey } from "node:crypto";
+import { decodeProtectedHeader, jwtVerify } from "jose";
+import { importSigningKey } from "../../../plugins/x-custom-jwt/signing-key";
+import { tokenSigner } from "../../../plugins/x-custom-jwt/token";
+import { testKey } from "../../demo/flows";
+
+const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
+const JWK = testKey("ES256-jwk-private.json");
+const publicKey = createPublicKey(testKey("ES256-public.pem"));
+
+function sign(claims: Record<string, unknown>, jwk = JWK): Promise<string> {
+	return tokenSigner(importSigningKey(jwk), JKU)(claims);
+}
+
+describe("a token", () => {
+	test("is three base64url parts without padding", async () => {
+		expect(await sign({ note: "ÿ?>~".repeat(5) })).toMatch(
+			/^[\w-]+\.[\w-]+\.[\w-]+$/,
+		);
+	});
+
+	test("tells in its header how to verify it: alg, kid and jku", async () => {
+		expect(decodeProtectedHeader(await sign({}))).toEqual({
+			typ: "JWT",
+			alg: "ES256",
+			kid: "kong",
+			jku: JKU,
+		});
+	});
+
+	test("has no kid when the private JWK has none", async () => {
+		const { kid, ...jwk } = JSON.parse(JWK);
+		const token = await sign({}, JSON.stringify(jwk));
+		expect(decodeProtectedHeader(token)).not.toHaveProperty("kid");
+	});
+
+	test("carries its claims unchanged, in any script", async () => {
+		const claims = {
+			client_id: "C=FR, CN=Zoë 客户 🔑",
+			roles: ["a", { b: null }],
+			n: 1.5,
+		};
+		const { payload } = await jwtVerify(await sign(claims), publicKey);
+		expect(payload).toEqual(claims);
+	});
+
+	test("verifies no longer once its claims are changed", async () => {
+		const [header, , signature] = (await sign({ client_id: "a" })).split(".");
+		const forged = Buffer.from('{"client_id":"b"}').toString("base64url");
+		await expect(
+			jwtVerify([header, forged, signature].join("."), publicKey),
+		).rejects.toThrow("signature verification failed");
+	});
+
+	test("verifies each by itself when many are signed at once", async () => {
+		const signToken = tokenSigner(importSigningKey(JWK), JKU);
+		const names = Array.from({ length: 20 }, (_, i) => `client-${i}`);
+		const tokens = await Promise.all(
+			names.map((client_id) => signToken({ client_id })),
+		);
+		const verified = await Promise.all(
+			tokens.map((token) => jwtVerify(token, publicKey)),
+		);
+		expect(verified.map(({ payload }) => payload.client_id)).toEqual(names);
+	});
+});
