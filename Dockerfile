@@ -9,7 +9,7 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN npm run build && npm ci --omit=dev
+RUN npm run build && npm run build:executable
 
 FROM ${NODE_IMAGE} AS backend
 COPY --from=build /build/dist/backend.js /opt/backend.js
@@ -18,14 +18,10 @@ EXPOSE 9000
 CMD ["node", "/opt/backend.js"]
 
 FROM ${KONG_IMAGE} AS kong
-USER root
-COPY --from=build /usr/local/bin/node /usr/local/bin/node
-COPY --from=build /build/node_modules /opt/x-custom-jwt/node_modules
-COPY --from=build /build/dist/plugins /opt/x-custom-jwt/plugins
-USER kong
-# Absolute paths, as Kong's working directory is another; no -v, which would log the private key.
+COPY --from=build /build/dist/x-custom-jwt-pluginserver /usr/local/bin/x-custom-jwt-pluginserver
+# Absolute paths, as Kong's working directory is another. The socket is Kong's default for this name.
 ENV KONG_PLUGINS=bundled,x-custom-jwt \
     KONG_PLUGINSERVER_NAMES=x_custom_jwt \
     KONG_PLUGINSERVER_X_CUSTOM_JWT_SOCKET=/usr/local/kong/x_custom_jwt.socket \
-    KONG_PLUGINSERVER_X_CUSTOM_JWT_START_CMD="/usr/local/bin/node /opt/x-custom-jwt/node_modules/kong-pdk/bin/kong-js-pluginserver --plugins-directory /opt/x-custom-jwt/plugins --kong-prefix /usr/local/kong --sock-name x_custom_jwt.socket" \
-    KONG_PLUGINSERVER_X_CUSTOM_JWT_QUERY_CMD="/usr/local/bin/node /opt/x-custom-jwt/node_modules/kong-pdk/bin/kong-js-pluginserver --plugins-directory /opt/x-custom-jwt/plugins --dump-all-plugins"
+    KONG_PLUGINSERVER_X_CUSTOM_JWT_START_CMD="/usr/local/bin/x-custom-jwt-pluginserver --socket /usr/local/kong/x_custom_jwt.socket" \
+    KONG_PLUGINSERVER_X_CUSTOM_JWT_QUERY_CMD="/usr/local/bin/x-custom-jwt-pluginserver --dump"

@@ -46,7 +46,9 @@ export async function identify(
 		tokenClaims,
 		consumer,
 	});
-	const { username, key, client_id } = textMembers(credential);
+	const username = text(credential?.username);
+	const key = text(credential?.key);
+	const client_id = text(credential?.client_id);
 
 	if (username) {
 		accept(config, "basic");
@@ -125,8 +127,11 @@ async function isAnonymous(
 }
 
 function isJwtCredential(credential: Credential | undefined): boolean {
-	const { secret, algorithm, rsa_public_key } = textMembers(credential);
-	return Boolean(secret ?? algorithm ?? rsa_public_key);
+	return Boolean(
+		text(credential?.secret) ??
+			text(credential?.algorithm) ??
+			text(credential?.rsa_public_key),
+	);
 }
 
 /** Kong's mTLS plugins overrule the listener's verdict in ngx.ctx (Kong fact). */
@@ -177,12 +182,4 @@ function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {
 
 function text(value: unknown): string | undefined {
 	return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function textMembers(
-	credential: Credential = {},
-): Record<string, string | undefined> {
-	return Object.fromEntries(
-		Object.entries(credential).map(([name, value]) => [name, text(value)]),
-	);
 }

@@ -37,14 +37,18 @@ async function outcome(child: ReturnType<typeof npmStart>) {
 	return { stdout, stderr, code };
 }
 
-test("--check prints a line per flow and exits 0", async () => {
-	const { stdout, code } = await outcome(npmStart("--check"));
-	const lines = stdout.trim().split("\n");
-	expect(lines).toHaveLength(14);
-	for (const line of lines) expect(line).toMatch(/^ok {5}.*: curl .* → \d{3} /);
-	expect(lines[0]).toContain('verified {"typ":"JWT","alg":"RS256"');
-	expect(code).toBe(0);
-});
+test.each([[[]], [["--dedicated"]]])(
+	"--check %j prints a line per flow and exits 0",
+	async (server) => {
+		const { stdout, code } = await outcome(npmStart("--check", ...server));
+		const lines = stdout.trim().split("\n");
+		expect(lines).toHaveLength(14);
+		for (const line of lines)
+			expect(line).toMatch(/^ok {5}.*: curl .* → \d{3} /);
+		expect(lines[0]).toContain('verified {"typ":"JWT","alg":"RS256"');
+		expect(code).toBe(0);
+	},
+);
 
 test("--check exits 1 when a flow fails, and says which", async () => {
 	const { stdout, code } = await outcome(

@@ -2,6 +2,7 @@
 import { program } from "commander";
 import { loadDeclarative } from "../gateway/declarative";
 import { stderrLog } from "../gateway/log";
+import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
 import { type Flow, makeFlows } from "./flows";
 
@@ -12,6 +13,7 @@ interface Options {
 	httpsPort?: number;
 	backendPort?: number;
 	resolve: string[];
+	dedicated: boolean;
 	verbose: boolean;
 }
 
@@ -37,6 +39,11 @@ program
 	)
 	.option("--resolve <host:port=address...>", "where a host really is", [])
 	.option(
+		"--dedicated",
+		"run the plugin in its own hardened plugin server, not in the stock one",
+		false,
+	)
+	.option(
 		"--verbose",
 		"log at level info, the plugin server's output too",
 		false,
@@ -47,6 +54,7 @@ async function main(): Promise<void> {
 	const options = program.opts<Options>();
 	const demo = await startDemo({
 		configuration: loadDeclarative(options.config),
+		pluginServerCommand: options.dedicated ? dedicatedServer() : stockServer(),
 		httpPort: options.httpPort ?? (options.check ? 0 : 8000),
 		httpsPort: options.httpsPort ?? (options.check ? 0 : 8443),
 		backendPort: options.backendPort ?? (options.check ? 0 : 9000),

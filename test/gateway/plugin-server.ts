@@ -45,6 +45,16 @@ export function stockServer(
 	];
 }
 
+/** The dedicated plugin server, from its TypeScript. */
+export function dedicatedServer(): string[] {
+	return [
+		process.execPath,
+		"--require",
+		require.resolve("ts-node/register"),
+		join(ROOT, "pluginserver/main.ts"),
+	];
+}
+
 /** A plugin server process, started and restarted as Kong does it. */
 export class PluginServer {
 	readonly #command: string[];

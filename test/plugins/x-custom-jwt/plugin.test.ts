@@ -1,10 +1,12 @@
 import { createPublicKey } from "node:crypto";
+import { inspect } from "node:util";
 import { jwtVerify } from "jose";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
 import { AUTH_METHODS } from "../../../schema/fields";
 import { testKey } from "../../demo/flows";
 import { type FakeRequest, fakeKong, type Seen } from "./fake-kong";
+import { run } from "./run";
 import {
 	API_KEY,
 	anonymous,
@@ -26,13 +28,6 @@ const UNEXPECTED = { message: "An unexpected error occurred" };
 const SECRET = "secret-that-only-Kong-knows";
 
 const publicKey = createPublicKey(testKey("ES256-public.pem"));
-
-/** Runs one request through a new instance of the plugin. */
-async function run(request: FakeRequest, config: object = {}): Promise<Seen> {
-	const kong = fakeKong(request);
-	await new Plugin(rawConfig(config)).access(kong);
-	return kong.seen;
-}
 
 async function verify(token = "") {
 	return (await jwtVerify(token, publicKey)).payload;
@@ -336,6 +331,10 @@ describe("whatever goes wrong inside", () => {
 			"an error with a code",
 			Object.assign(new TypeError(SECRET), { code: "E_CODE" }),
 		],
+		[
+			"an error whose text was changed since",
+			Object.assign(new Error(""), { stack: `Error: ${SECRET}\n    at f` }),
+		],
 		["an error of several lines", new Error(`first\nsecond ${SECRET}`)],
 		[
 			"an error whose text looks like a stack",
@@ -357,12 +356,21 @@ describe("whatever goes wrong inside", () => {
 		expect(JSON.stringify([exit, logs])).not.toContain(SECRET);
 	});
 
-	test("tells the operator the kind of error and its code", async () => {
-		const thrown = Object.assign(new TypeError(SECRET), { code: "E_CODE" });
-		const failing = { "client.getConsumer": thrown };
-		const { logs } = await run({ ...requests.key, failing });
-		expect(logs[0]?.message).toMatch(/TypeError E_CODE/);
-	});
+	test.each([
+		[
+			"with a code",
+			Object.assign(new TypeError(SECRET), { code: "E_CODE" }),
+			/^unexpected TypeError E_CODE at .+/,
+		],
+		["without a text", new Error(), /^unexpected Error at .+/],
+	])(
+		"the operator is told the kind and the place of an error %s",
+		async (_, thrown, reason) => {
+			const failing = { "client.getConsumer": thrown };
+			const { logs } = await run({ ...requests.key, failing });
+			expect(logs[0]?.message).toMatch(reason);
+		},
+	);
 
 	test.each([
 		["log.warn", 401, { service }],
@@ -475,6 +483,19 @@ describe("no secret gets into a log line or an error body", () => {
 		expect(logs).toHaveLength(1);
 		const said = JSON.stringify([exit, logs]);
 		expect(secrets.filter((secret) => said.includes(secret))).toEqual([]);
+	});
+});
+
+describe("an instance", () => {
+	test("tells which key signs", () => {
+		expect(new Plugin(rawConfig()).key).toEqual({ alg: "ES256", kid: "kong" });
+	});
+
+	test("does not show its configuration when it is printed", () => {
+		const plugin = new Plugin(rawConfig());
+		const { d } = JSON.parse(testKey("ES256-jwk-private.json"));
+		const printed = inspect(plugin, { showHidden: true, depth: null });
+		expect(printed + JSON.stringify(plugin)).not.toContain(d);
 	});
 });
 

@@ -134,6 +134,13 @@ describe("a private JWK may have", () => {
 		).not.toThrow();
 	});
 
+	test("another public exponent than 65537", async () => {
+		const { jwk, publicKey } = pair(
+			generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 3 }),
+		);
+		await jwtVerify(await sign(jwk), publicKey);
+	});
+
 	test("white space and line breaks, as in a YAML block", () => {
 		expect(() =>
 			importSigningKey(`\n${JSON.stringify(EC, null, 2)}\n`),
@@ -396,7 +403,7 @@ describe("a private JWK is refused", () => {
 		expectRefusal(JSON.stringify(jwk), "private_jwk: its ");
 	});
 
-	// OpenSSL signs with such a key nevertheless, but several times slower: it falls back to d.
+	// OpenSSL would sign with such a key nevertheless, but several times slower: it falls back to d.
 	test.each(["d", "p", "q", "dp", "dq", "qi"] as const)(
 		"when it has the %s of another RSA key",
 		(member) => {
@@ -406,4 +413,19 @@ describe("a private JWK is refused", () => {
 			);
 		},
 	);
+
+	test.each(
+		["e", "d", "p", "q", "dp", "dq", "qi"].flatMap(
+			(member) =>
+				[
+					[member, 0, "AA"],
+					[member, 1, "AQ"],
+				] as const,
+		),
+	)("when the %s of an RSA key is %d", (member, _, value) => {
+		expectRefusal(
+			JSON.stringify({ ...RSA, [member]: value }),
+			"private_jwk: its ",
+		);
+	});
 });

@@ -1,0 +1,171 @@
+/** The plugin server of x-custom-jwt as a program: flags, socket, signals. */
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { connect, type Server } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { InvalidArgumentError, Option, program } from "commander";
+import { Version } from "../plugins/x-custom-jwt";
+import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import { createListener } from "./listener";
+import { createLog, LOG_LEVELS, type LogLevel } from "./log";
+import { logRefusals } from "./refusals";
+import { PluginServerRpc, pluginInfo } from "./rpc";
+
+interface Options {
+	kongPrefix: string;
+	sockName: string;
+	socket?: string;
+	socketMode: number;
+	dump?: boolean;
+	dumpAllPlugins?: boolean;
+	logLevel: LogLevel;
+	phaseTimeout: number;
+	idleTimeout: number;
+	metrics?: string;
+}
+
+program
+	.name("x-custom-jwt-pluginserver")
+	.description("Plugin server of the Kong plugin x-custom-jwt")
+	.version(Version)
+	.option(
+		"-p, --kong-prefix <folder>",
+		"where the socket goes",
+		"/usr/local/kong",
+	)
+	.option(
+		"--sock-name <name>",
+		"the socket's name in it",
+		"x_custom_jwt.socket",
+	)
+	.option("--socket <path>", "the socket's whole path instead")
+	.option(
+		"--socket-mode <octal>",
+		"who may connect; the private key travels over it",
+		octal,
+		0o600,
+	)
+	.option(
+		"--dump",
+		"print the plugin and its schema as JSON, for Kong's query command",
+	)
+	.option("--dump-all-plugins", "the same, by the stock server's name")
+	.addOption(
+		new Option("--log-level <level>", "least level of a log line")
+			.choices(LOG_LEVELS)
+			.default("info"),
+	)
+	.option(
+		"--phase-timeout <seconds>",
+		"then a request is answered with 500",
+		positive,
+		5,
+	)
+	.option(
+		"--idle-timeout <seconds>",
+		"then an unused instance is stopped",
+		positive,
+		3600,
+	)
+	.option(
+		"--metrics <port or path>",
+		"serve Prometheus metrics on this loopback port or unix socket",
+	);
+
+/** What goes wrong at start, in words for whoever started it. */
+class StartError extends Error {}
+
+async function main(): Promise<void> {
+	const options = program.parse().opts<Options>();
+	if (options.dump || options.dumpAllPlugins) {
+		process.stdout.write(`${JSON.stringify([pluginInfo()])}\n`);
+		return;
+	}
+	const log = createLog(options.logLevel, (line) => process.stdout.write(line));
+	// Kong, which read the log, is gone; requests may still be in flight.
+	process.stdout.on("error", () => {});
+	process.on("uncaughtException", (error) => {
+		log("error", "fatal", { error: toRefusal(error).message });
+		process.exit(1);
+	});
+
+	const rpc = new PluginServerRpc(log);
+	const server = createListener(rpc, log);
+	const path = options.socket ?? join(options.kongPrefix, options.sockName);
+	await listen(server, path, options.socketMode);
+	log("info", "started", { socket: path, version: Version, pid: process.pid });
+	if (options.metrics) {
+		// Loaded only when wanted: it would be a tenth of the memory.
+		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
+		await serveMetrics(options.metrics, rpc);
+		log("info", "metrics served", { on: options.metrics });
+	}
+
+	const phaseTimeout = options.phaseTimeout * 1000;
+	setInterval(() => rpc.events.failOverdue(phaseTimeout), phaseTimeout / 20);
+	const idleTimeout = options.idleTimeout * 1000;
+	setInterval(() => rpc.instances.closeIdle(idleTimeout), idleTimeout / 20);
+
+	logRefusals(log, 10_000);
+
+	for (const signal of ["SIGTERM", "SIGINT"] as const)
+		process.once(signal, async () => {
+			log("info", "stopping", { signal, events: rpc.events.size });
+			// Removes the socket; open connections are served until nothing is in flight.
+			server.close();
+			const deadline = Date.now() + phaseTimeout;
+			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
+			rpc.events.failOverdue(0);
+			log("info", "stopped");
+			process.exit(0);
+		});
+}
+
+/**
+ * Listens on a unix socket that only those in `mode` can connect to, from its first moment on.
+ *
+ * @throws {StartError} when another server listens there
+ */
+async function listen(
+	server: Server,
+	path: string,
+	mode: number,
+): Promise<void> {
+	if (await isLive(path))
+		throw new StartError(`another server listens on ${path}`);
+	rmSync(path, { force: true });
+	const umask = process.umask(0o777 & ~mode);
+	server.listen(path);
+	await once(server, "listening");
+	process.umask(umask);
+}
+
+function isLive(path: string): Promise<boolean> {
+	return new Promise((resolve) => {
+		const socket = connect(path);
+		socket.once("connect", () => {
+			socket.destroy();
+			resolve(true);
+		});
+		socket.once("error", () => resolve(false));
+	});
+}
+
+function octal(text: string): number {
+	if (!/^[0-7]{3,4}$/.test(text))
+		throw new InvalidArgumentError("An octal mode is expected, such as 0660.");
+	return Number.parseInt(text, 8);
+}
+
+function positive(text: string): number {
+	const number = Number(text);
+	if (!(number > 0))
+		throw new InvalidArgumentError("A number of seconds above 0 is expected.");
+	return number;
+}
+
+main().catch((error: Error) => {
+	console.error(`x-custom-jwt-pluginserver: ${error.message}`);
+	process.exitCode = 1;
+});
