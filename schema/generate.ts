@@ -9,6 +9,10 @@ import { isRequired, type KongValue, kongFields, properties } from "./kong";
 
 const ROOT = join(__dirname, "..");
 
+/** Where the table stands in the README. */
+const CONFIGURATION =
+	/(<!-- generated: configuration -->\n)[\s\S]*?(\n<!-- \/generated -->)/;
+
 /** The plugin's schema as Konnect's control plane takes it: no `require`, no functions. */
 export function schemaLua(): string {
 	const schema = {
@@ -55,12 +59,14 @@ function lua(value: KongValue, indent = ""): string {
 /** Each generated file with what it should hold. */
 export function generatedFiles(): { path: string; content: string }[] {
 	const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+	if (!CONFIGURATION.test(readme))
+		throw new Error("README.md has lost the marks of its generated table");
 	return [
 		{ path: "schema/schema.lua", content: schemaLua() },
 		{
 			path: "README.md",
 			content: readme.replace(
-				/(<!-- generated: configuration -->\n)[\s\S]*?(\n<!-- \/generated -->)/,
+				CONFIGURATION,
 				(_, open, close) => `${open}\n${configurationTable()}\n${close}`,
 			),
 		},

@@ -79,5 +79,7 @@ function stackFrames({ stack = "", message }: Error): string[] {
 	const start = stack.indexOf(message);
 	if (start < 0) return [];
 	const frames = stack.slice(start + message.length).split("\n");
-	return frames.map((line) => line.trim()).filter(Boolean);
+	return frames
+		.map((line) => line.trim())
+		.filter((line) => line.startsWith("at "));
 }

@@ -115,7 +115,10 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
 	);
 }
 
-/** Kong marks its anonymous consumer by this header; a credential is then absent (Kong fact). */
+/**
+ * Kong marks its anonymous consumer by this header; a credential is then absent (Kong fact). A client
+ * that sends the header itself only loses the consumer.
+ */
 async function isAnonymous(
 	kong: Kong,
 	consumer: Consumer | undefined,

@@ -130,7 +130,7 @@ export function importSigningKey(text: string): SigningKey {
 		throw new Misconfigured(`${SUBJECT}/key_ops must contain sign`);
 	const alg = jwk.alg ?? defaultAlgorithm(jwk);
 	const algorithm = ALGORITHMS[alg];
-	if (!algorithm || algorithm.crv !== jwk.crv)
+	if (!algorithm || !fitsCurve(algorithm, jwk))
 		throw new Misconfigured(`${SUBJECT}/alg does not fit ${SUBJECT}/crv`);
 	const sign =
 		kty === "oct" ? hmac(jwk, algorithm) : digitalSignature(jwk, algorithm);
@@ -168,11 +168,15 @@ function parseJson(text: string): unknown {
 }
 
 /** The algorithm of a JWK that does not name one: RS256 and HS256, else the curve's only one. */
-function defaultAlgorithm({ kty, crv }: PrivateJwk): string {
-	const fits = Object.keys(ALGORITHMS).find(
-		(alg) => ALGORITHMS[alg]?.kty === kty && ALGORITHMS[alg]?.crv === crv,
+function defaultAlgorithm(jwk: PrivateJwk): string {
+	const fits = Object.entries(ALGORITHMS).find(
+		([, algorithm]) => algorithm.kty === jwk.kty && fitsCurve(algorithm, jwk),
 	);
-	return fits ?? "";
+	return fits?.[0] ?? "";
+}
+
+function fitsCurve(algorithm: Algorithm, { crv }: PrivateJwk): boolean {
+	return !algorithm.crv || algorithm.crv === crv;
 }
 
 // On this thread: hashing a token takes less of it than handing the hash to the pool would.
@@ -202,7 +206,7 @@ function digitalSignature(jwk: PrivateJwk, { hash, options }: Algorithm) {
 	const { kty, crv, n, e, x, y } = jwk;
 	if (!verifies({ kty, crv, n, e, x, y }))
 		throw new Misconfigured(
-			`${SUBJECT}: its public members (${n ? "n, e" : "x, y"}) and its private ones are not of one key`,
+			`${SUBJECT}: its public and its private members are not of one key`,
 		);
 	return (signingInput: string) =>
 		signOnPool(hash, Buffer.from(signingInput), { key, ...options });
