@@ -2,16 +2,15 @@
  * What a request through the local gateway costs, with the plugin and without it:
  * requests a second and latency, the plugin server's CPU per request and its memory. Linux only.
  */
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import autocannon from "autocannon";
 import { startDemo } from "../test/demo/demo";
 import { loadDeclarative } from "../test/gateway/declarative";
+import { cpuSeconds, residentMegabytes } from "./proc";
 
 const SECONDS = 10;
 const REQUESTS = 100_000;
-const CLOCK_TICKS_PER_SECOND = 100;
 
 async function main() {
 	// The same plain backend for both sides: what it does with a token is not the question.
@@ -77,20 +76,6 @@ async function main() {
 	await demo.close();
 	backend.close();
 	backend.closeAllConnections();
-}
-
-/** User and system time of a process so far (proc(5)). */
-function cpuSeconds(pid: number): number {
-	const fields =
-		readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-	return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
-}
-
-function residentMegabytes(pid: number): number {
-	const kilobytes = /VmRSS:\s+(\d+)/.exec(
-		readFileSync(`/proc/${pid}/status`, "utf8"),
-	)?.[1];
-	return Math.round(Number(kilobytes) / 1024);
 }
 
 main();

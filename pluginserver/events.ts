@@ -45,6 +45,7 @@ export class NoEvent extends Error {
 export class Event {
 	/** As `performance.now()` has it, in milliseconds. */
 	readonly started = performance.now();
+	#isOver = false;
 	#request: Request | undefined;
 	#resume: ((result: [value: unknown, error: unknown]) => void) | undefined;
 
@@ -76,18 +77,24 @@ export class Event {
 			await plugin.access(new PDK(channel).kong as Kong);
 			this.#end("ret");
 		} catch (error) {
-			// Its text may quote a secret; its name does not.
-			log("error", "phase failed", { error: (error as Error)?.name });
 			this.fail();
+			// Its text may quote a secret; its name does not.
+			const name = error instanceof Error ? error.name : typeof error;
+			log("error", "phase failed", { error: name });
 		}
 	}
 
-	/** Kong brings the result of a PDK call and waits for what is next. */
+	/**
+	 * Kong brings the result of a PDK call and waits for what is next.
+	 *
+	 * @throws {NoEvent} when the plugin has not asked for one
+	 */
 	step(request: Request, result: [value: unknown, error: unknown]): void {
-		this.#request = request;
 		const resume = this.#resume;
+		if (!resume) throw new NoEvent(this.id);
 		this.#resume = undefined;
-		resume?.(result);
+		this.#request = request;
+		resume(result);
 	}
 
 	/** Ends the request with 500, if Kong still waits for it. */
@@ -97,6 +104,8 @@ export class Event {
 
 	/** Ends the event without an answer: nobody waits for one any more. */
 	abandon(): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
 		this.#request = undefined;
 		this.#resume = undefined;
 		this.onEnd(this);
@@ -122,6 +131,8 @@ export class Event {
 export class Events {
 	readonly #events = new Map<number, Event>();
 	readonly #nextId = uniqueIds();
+	/** How many there have been. */
+	started = 0;
 	/** Told how long an event took, in seconds, when it is over. */
 	onEnd: ((seconds: number) => void) | undefined;
 
@@ -139,6 +150,7 @@ export class Events {
 			this.onEnd?.((performance.now() - started) / 1000);
 		});
 		this.#events.set(event.id, event);
+		this.started += 1;
 		event.run(plugin, this.log);
 	}
 

@@ -44,7 +44,9 @@ function answer(
 	log: Log,
 ): void {
 	const [type, id, method, args] = Array.isArray(frame) ? frame : [];
-	if (type !== 0 || typeof method !== "string" || !Array.isArray(args))
+	// The id goes back as it is: another value could be one that cannot be encoded.
+	const isRequest = type === 0 && typeof id === "number";
+	if (!isRequest || typeof method !== "string" || !Array.isArray(args))
 		throw new FrameError("not an RPC request");
 	try {
 		rpc.call(method, args[0], {

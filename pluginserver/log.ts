@@ -30,7 +30,11 @@ export function createLog(
 	};
 }
 
+/** Longer values are cut: a client may choose part of an error's text. */
+const MAX_VALUE_LENGTH = 1000;
+
 /** Quotes what is not one plain word, so that a line stays a line. */
-function quote(value: string): string {
+function quote(text: string): string {
+	const value = text.slice(0, MAX_VALUE_LENGTH);
 	return /^[\w./:@+-]+$/.test(value) ? value : JSON.stringify(value);
 }

@@ -10,6 +10,7 @@ import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { createListener } from "./listener";
 import { createLog, LOG_LEVELS, type LogLevel } from "./log";
 import { logRefusals } from "./refusals";
+import { collectAtRest } from "./rest";
 import { PluginServerRpc, pluginInfo } from "./rpc";
 
 interface Options {
@@ -108,6 +109,7 @@ async function main(): Promise<void> {
 	setInterval(() => rpc.instances.closeIdle(idleTimeout), idleTimeout / 20);
 
 	logRefusals(log, 10_000);
+	collectAtRest(rpc.events, 2 * phaseTimeout);
 
 	for (const signal of ["SIGTERM", "SIGINT"] as const)
 		process.once(signal, async () => {
@@ -167,5 +169,6 @@ function positive(text: string): number {
 
 main().catch((error: Error) => {
 	console.error(`x-custom-jwt-pluginserver: ${error.message}`);
-	process.exitCode = 1;
+	// Even when one of two sockets could be had.
+	process.exit(1);
 });

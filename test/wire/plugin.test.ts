@@ -43,15 +43,23 @@ const SERVERS: { name: string; command: string[] }[] = [
 	},
 	{
 		name: "kong-js-pluginserver with the bundled plugin",
-		command: stockServer(BUNDLES),
+		command: stockServer(join(BUNDLES, "plugins")),
+	},
+	{
+		name: "the dedicated plugin server",
+		command: [process.execPath, join(BUNDLES, "pluginserver.js")],
 	},
 ];
 
 beforeAll(async () => {
-	const outfile = `--outfile=${join(BUNDLES, "x-custom-jwt.js")}`;
-	await promisify(execFile)("npm", ["run", "build:plugin", "--", outfile], {
-		cwd: ROOT,
-	});
+	const build = (script: string, outfile: string) =>
+		promisify(execFile)(
+			"npm",
+			["run", script, "--", `--outfile=${join(BUNDLES, outfile)}`],
+			{ cwd: ROOT },
+		);
+	await build("build:plugin", "plugins/x-custom-jwt.js");
+	await build("build:pluginserver", "pluginserver.js");
 });
 
 afterAll(() => rm(BUNDLES, { recursive: true }));

@@ -1,0 +1,129 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import ecJwk from "../../test-keys/ES256-jwk-private.json";
+import rsaJwk from "../../test-keys/RS256-jwk-private.json";
+import { clientOf, nobody } from "./client";
+import { type Samples, scrape } from "./scrape";
+import {
+	dedicatedServer,
+	runServer,
+	startServer,
+	temporaryFolder,
+	until,
+} from "./server";
+
+const DEDICATED = dedicatedServer();
+
+const SIGNED = "x_custom_jwt_signing_seconds_count";
+const REFUSED = "x_custom_jwt_refused_total";
+const PHASES = "x_custom_jwt_phase_seconds_count";
+const INSTANCES = "x_custom_jwt_instances";
+const IN_FLIGHT = "x_custom_jwt_events_in_flight";
+
+/** A TCP port that is free, as good as certainly for a while. */
+async function freePort(): Promise<number> {
+	const server = createServer().listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	server.close();
+	await once(server, "close");
+	return port;
+}
+
+const endpoints: [name: string, where: () => Promise<string | number>][] = [
+	["a loopback port", freePort],
+	["a unix socket", async () => join(temporaryFolder(), "metrics.sock")],
+];
+
+describe.each(endpoints)("metrics on %s", (_, makeEndpoint) => {
+	test("count what happened", async () => {
+		const where = await makeEndpoint();
+		const server = await startServer(DEDICATED, ["--metrics", `${where}`]);
+		await until("metrics are served", () =>
+			server.output.includes("metrics served"),
+		);
+		const client = await server.connect();
+		const ec = await client.startInstance({
+			private_jwk: JSON.stringify(ecJwk),
+		});
+		const rsa = await client.startInstance({
+			private_jwk: JSON.stringify(rsaJwk),
+			auth_methods: ["basic", "key"],
+		});
+		for (let count = 0; count < 5; count++)
+			await client.runPhase(ec, clientOf("alice"));
+		for (let count = 0; count < 3; count++)
+			await client.runPhase(rsa, clientOf("alice"));
+		for (let count = 0; count < 4; count++) await client.runPhase(ec, nobody);
+		// A consumer without a credential is none of the two methods.
+		await client.runPhase(rsa, {
+			...clientOf("alice"),
+			"kong.client.get_credential": undefined,
+		});
+		const step = await client.handleEvent(ec);
+
+		const samples = await scrape(where);
+		const values = (prefix: string) =>
+			Object.fromEntries(
+				[...samples].filter(([name]) => name.startsWith(prefix)),
+			);
+		expect(values(SIGNED)).toEqual({
+			[`${SIGNED}{alg="ES256"}`]: 5,
+			[`${SIGNED}{alg="RS256"}`]: 3,
+		});
+		expect(values(REFUSED)).toEqual({
+			[`${REFUSED}{reason="nobody_authenticated"}`]: 4,
+			[`${REFUSED}{reason="method_not_accepted"}`]: 1,
+		});
+		expect(values(PHASES)).toEqual({ [PHASES]: 13 });
+		expect(values(INSTANCES)).toEqual({ [INSTANCES]: 2 });
+		expect(values(IN_FLIGHT)).toEqual({ [IN_FLIGHT]: 1 });
+		expectHistogram(samples, "x_custom_jwt_phase_seconds", "", 13);
+		expectHistogram(samples, "x_custom_jwt_signing_seconds", ',alg="ES256"', 5);
+
+		await client.step(step, {});
+		await client.call("plugin.CloseInstance", rsa);
+		expect((await scrape(where)).get(INSTANCES)).toBe(1);
+		await server.kill();
+	});
+});
+
+/** Checks that a histogram's buckets grow up to its count. */
+function expectHistogram(
+	samples: Samples,
+	name: string,
+	labels: string,
+	count: number,
+): void {
+	const buckets = [...samples]
+		.filter(
+			([sample]) =>
+				sample.startsWith(`${name}_bucket{le=`) &&
+				sample.endsWith(`"${labels}}`),
+		)
+		.map(([, value]) => value);
+	expect(buckets.length).toBeGreaterThan(5);
+	expect(buckets).toEqual([...buckets].sort((a, b) => a - b));
+	expect(buckets.at(-1)).toBe(count);
+}
+
+test("there are none unless they are wanted", async () => {
+	const server = await startServer(DEDICATED);
+	expect(server.output).not.toContain("metrics");
+	await server.kill();
+});
+
+test("a port that is taken ends the server, by its number", async () => {
+	const other = createServer().listen(0, "127.0.0.1");
+	await once(other, "listening");
+	const { port } = other.address() as AddressInfo;
+	try {
+		const server = runServer(DEDICATED, ["--metrics", `${port}`]);
+		expect((await server.exited).code).toBe(1);
+		expect(server.output).toContain(`127.0.0.1:${port}`);
+	} finally {
+		other.close();
+	}
+});
