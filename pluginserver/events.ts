@@ -10,11 +10,14 @@ interface Call {
 	Args: unknown[];
 }
 
+/** What a PDK call came to, as kong-pdk's bridge takes it. */
+export type PdkResult = [value: unknown, error: unknown];
+
 /** What Kong gets for each of its requests about an event. */
 export interface Answer {
 	/** The next PDK call, or `ret` when the phase is over. */
 	Data: Call | "ret";
-	EventId: number;
+	EventId: unknown;
 }
 
 /** Kong's request, which waits for an answer on a connection. */
@@ -31,13 +34,6 @@ const FAILED: Call = {
 	Args: [500, { message: "An unexpected error occurred" }],
 };
 
-/** An event that is over, or never was. */
-export class NoEvent extends Error {
-	constructor(id: unknown) {
-		super(`event id ${id} not found`);
-	}
-}
-
 /**
  * One call of a phase. Kong and the plugin take turns: Kong waits while the plugin works, the plugin
  * waits while Kong makes a PDK call. It ends once, and then holds nothing that could be leaked.
@@ -47,7 +43,7 @@ export class Event {
 	readonly started = performance.now();
 	#isOver = false;
 	#request: Request | undefined;
-	#resume: ((result: [value: unknown, error: unknown]) => void) | undefined;
+	#resume: ((result: PdkResult) => void) | undefined;
 
 	/** @param onEnd called when it is over */
 	constructor(
@@ -87,14 +83,15 @@ export class Event {
 	/**
 	 * Kong brings the result of a PDK call and waits for what is next.
 	 *
-	 * @throws {NoEvent} when the plugin has not asked for one
+	 * @returns whether the plugin had asked for one
 	 */
-	step(request: Request, result: [value: unknown, error: unknown]): void {
+	step(request: Request, result: PdkResult): boolean {
 		const resume = this.#resume;
-		if (!resume) throw new NoEvent(this.id);
+		if (!resume) return false;
 		this.#resume = undefined;
 		this.#request = request;
 		resume(result);
+		return true;
 	}
 
 	/** Ends the request with 500, if Kong still waits for it. */
@@ -154,11 +151,14 @@ export class Events {
 		event.run(plugin, this.log);
 	}
 
-	/** @throws {NoEvent} */
-	get(id: unknown): Event {
-		const event = this.#events.get(id as number);
-		if (!event) throw new NoEvent(id);
-		return event;
+	/**
+	 * Kong brings the result of a PDK call. When the event is over, or was one of an earlier process, the
+	 * request ends with 500: after an error Kong below 3.14 would proxy it (Kong fact).
+	 */
+	step(id: unknown, request: Request, result: PdkResult): void {
+		if (this.#events.get(id as number)?.step(request, result)) return;
+		this.log("error", "no such event", { event: String(id) });
+		request.respond({ Data: FAILED, EventId: id });
 	}
 
 	/** Ends the events that Kong waited for on a connection that is closed. */

@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { Encoder } from "@msgpack/msgpack";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
-import { NoEvent } from "./events";
 import { FrameError, frameReader } from "./frames";
 import { NoInstance } from "./instances";
 import type { Log } from "./log";
@@ -65,10 +64,7 @@ function answer(
 
 /** Only texts of our own go out: another might quote a secret. */
 function errorText(error: unknown): string {
-	const isOurs =
-		error instanceof NoInstance ||
-		error instanceof NoEvent ||
-		error instanceof RpcError;
+	const isOurs = error instanceof NoInstance || error instanceof RpcError;
 	return isOurs ? error.message : toRefusal(error).message;
 }
 

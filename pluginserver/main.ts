@@ -1,7 +1,4 @@
 /** The plugin server of x-custom-jwt as a program: flags, socket, signals. */
-import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { connect, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option, program } from "commander";
@@ -12,6 +9,7 @@ import { createLog, LOG_LEVELS, type LogLevel } from "./log";
 import { logRefusals } from "./refusals";
 import { collectAtRest } from "./rest";
 import { PluginServerRpc, pluginInfo } from "./rpc";
+import { listenOnSocket } from "./socket";
 
 interface Options {
 	kongPrefix: string;
@@ -60,22 +58,19 @@ program
 	.option(
 		"--phase-timeout <seconds>",
 		"then a request is answered with 500",
-		positive,
+		seconds,
 		5,
 	)
 	.option(
 		"--idle-timeout <seconds>",
 		"then an unused instance is stopped",
-		positive,
+		seconds,
 		3600,
 	)
 	.option(
 		"--metrics <port or path>",
 		"serve Prometheus metrics on this loopback port or unix socket",
 	);
-
-/** What goes wrong at start, in words for whoever started it. */
-class StartError extends Error {}
 
 async function main(): Promise<void> {
 	const options = program.parse().opts<Options>();
@@ -94,12 +89,12 @@ async function main(): Promise<void> {
 	const rpc = new PluginServerRpc(log);
 	const server = createListener(rpc, log);
 	const path = options.socket ?? join(options.kongPrefix, options.sockName);
-	await listen(server, path, options.socketMode);
+	await listenOnSocket(server, path, options.socketMode);
 	log("info", "started", { socket: path, version: Version, pid: process.pid });
 	if (options.metrics) {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
-		await serveMetrics(options.metrics, rpc);
+		await serveMetrics(options.metrics, options.socketMode, rpc);
 		log("info", "metrics served", { on: options.metrics });
 	}
 
@@ -124,47 +119,16 @@ async function main(): Promise<void> {
 		});
 }
 
-/**
- * Listens on a unix socket that only those in `mode` can connect to, from its first moment on.
- *
- * @throws {StartError} when another server listens there
- */
-async function listen(
-	server: Server,
-	path: string,
-	mode: number,
-): Promise<void> {
-	if (await isLive(path))
-		throw new StartError(`another server listens on ${path}`);
-	rmSync(path, { force: true });
-	const umask = process.umask(0o777 & ~mode);
-	server.listen(path);
-	await once(server, "listening");
-	process.umask(umask);
-}
-
-function isLive(path: string): Promise<boolean> {
-	return new Promise((resolve) => {
-		const socket = connect(path);
-		socket.once("connect", () => {
-			socket.destroy();
-			resolve(true);
-		});
-		socket.once("error", () => resolve(false));
-	});
-}
-
 function octal(text: string): number {
 	if (!/^[0-7]{3,4}$/.test(text))
 		throw new InvalidArgumentError("An octal mode is expected, such as 0660.");
 	return Number.parseInt(text, 8);
 }
 
-function positive(text: string): number {
+function seconds(text: string): number {
 	const number = Number(text);
-	if (!(number > 0))
-		throw new InvalidArgumentError("A number of seconds above 0 is expected.");
-	return number;
+	if (number > 0 && number <= 86_400) return number;
+	throw new InvalidArgumentError("Seconds are expected, at most 86400.");
 }
 
 main().catch((error: Error) => {

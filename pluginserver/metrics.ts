@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import {
 	Counter,
@@ -15,6 +14,7 @@ import {
 	signedChannel,
 } from "../plugins/x-custom-jwt/diagnostics";
 import type { PluginServerRpc } from "./rpc";
+import { listenOnSocket } from "./socket";
 
 /** From a reused instruction cache to a phase that runs into its deadline, in seconds. */
 const BUCKETS = [
@@ -26,9 +26,11 @@ const BUCKETS = [
  * Serves Prometheus metrics at any path.
  *
  * @param where a TCP port of the loopback interface, or the path of a unix socket
+ * @param socketMode permissions of that socket
  */
 export async function serveMetrics(
 	where: string,
+	socketMode: number,
 	rpc: PluginServerRpc,
 ): Promise<void> {
 	const registry = collectMetrics(rpc);
@@ -36,11 +38,8 @@ export async function serveMetrics(
 		response.setHeader("content-type", registry.contentType);
 		response.end(await registry.metrics());
 	});
-	if (/^\d+$/.test(where)) server.listen(Number(where), "127.0.0.1");
-	else {
-		rmSync(where, { force: true });
-		server.listen(where);
-	}
+	if (!/^\d+$/.test(where)) return listenOnSocket(server, where, socketMode);
+	server.listen(Number(where), "127.0.0.1");
 	await once(server, "listening");
 }
 

@@ -56,10 +56,10 @@ export class PluginServerRpc {
 		) as Record<string, unknown>;
 		if (method === "plugin.HandleEvent") this.#handleEvent(members, request);
 		else if (method === "plugin.StepError")
-			this.#step(members, [undefined, members.Data], request);
+			this.events.step(members.EventId, request, [undefined, members.Data]);
 		// One method for each kind of result, all alike in JavaScript (Kong: mp_rpc.lua).
 		else if (method.startsWith("plugin.Step"))
-			this.#step(members, [members.Data, undefined], request);
+			this.events.step(members.EventId, request, [members.Data, undefined]);
 		else request.respond(this.#result(method, argument, members));
 	}
 
@@ -106,14 +106,6 @@ export class PluginServerRpc {
 			throw new RpcError(`phase ${EventName} not implemented`);
 		instance.lastUsed = Date.now();
 		this.events.start(instance.plugin, request);
-	}
-
-	#step(
-		{ EventId }: Record<string, unknown>,
-		result: [value: unknown, error: unknown],
-		request: Request,
-	) {
-		this.events.get(EventId).step(request, result);
 	}
 
 	#status() {

@@ -137,6 +137,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 			const address = { hostname, port: Number(port) || 80 };
 			await proxy(request, service, address, agent, response);
 		} catch (error) {
+			// The client went away; nobody is left to answer.
+			if (response.destroyed) return;
 			log("error", `upstream: ${(error as Error).message}`);
 			send(response, request.error(502, BAD_UPSTREAM), request);
 		}

@@ -1,5 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { version } from "../../package.json";
@@ -92,6 +98,7 @@ describe("flags", () => {
 		["--phase-timeout", "soon"],
 		["--idle-timeout", "0"],
 		["--idle-timeout", "NaN"],
+		["--idle-timeout", "Infinity"],
 	])("%s %s is refused by name", async (flag, value) => {
 		const server = runServer(DEDICATED, [flag, value]);
 		expect(await server.exited).toEqual({ code: 1, signal: null });
@@ -169,6 +176,16 @@ describe("the socket", () => {
 			Pid: first.pid,
 		});
 		await first.kill();
+	});
+
+	test("does not replace what is no socket", async () => {
+		const folder = temporaryFolder();
+		const file = join(folder, "s.sock");
+		writeFileSync(file, "precious");
+		const server = runServer(DEDICATED, [], folder);
+		expect(await server.exited).toEqual({ code: 1, signal: null });
+		expect(server.output).toContain(`${file} is not a socket`);
+		expect(readFileSync(file, "utf8")).toBe("precious");
 	});
 
 	test("of a live server is taken away by the stock server, for comparison", async () => {
