@@ -68,10 +68,10 @@ async function main() {
 				`| ${path} | ${connections} | ${requests.average.toFixed(0)} | ${latency.p50} | ${latency.p99} | ${cpu.toFixed(0)} |`,
 			);
 		}
-	const before = residentMegabytes(pid);
+	const before = residentMegabytes(pid).toFixed(0);
 	await load("/apiKey", { connections: 32, amount: REQUESTS });
 	console.log(
-		`plugin server resident memory: ${before} MB before, ${residentMegabytes(pid)} MB after ${REQUESTS} more requests`,
+		`plugin server resident memory: ${before} MB before, ${residentMegabytes(pid).toFixed(0)} MB after ${REQUESTS} more requests`,
 	);
 	await demo.close();
 	backend.close();

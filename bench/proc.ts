@@ -13,7 +13,7 @@ export function cpuSeconds(pid: number): number {
 /** Resident memory, in MB. */
 export function residentMegabytes(pid: number): number {
 	const status = readFileSync(`/proc/${pid}/status`, "utf8");
-	return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
+	return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
 /** The middle of some figures. */

@@ -61,9 +61,10 @@ async function main(): Promise<void> {
 		left = goal - done;
 		done = goal;
 		await Promise.all(Array.from({ length: CONNECTIONS }, loop));
-		const busy = residentMegabytes(pid);
+		const busy = residentMegabytes(pid).toFixed(0);
 		await sleep(30_000);
-		console.log(`| ${goal} | ${busy} | ${residentMegabytes(pid)} |`);
+		const rested = residentMegabytes(pid).toFixed(0);
+		console.log(`| ${goal} | ${busy} | ${rested} |`);
 	}
 	await starter.close();
 	await server.stop();

@@ -16,7 +16,7 @@ export async function listenOnSocket(
 ): Promise<void> {
 	const stats = lstatSync(path, { throwIfNoEntry: false });
 	if (stats && !stats.isSocket()) throw new Error(`${path} is not a socket`);
-	if (stats && (await isLive(path)))
+	if (stats && (await isListening(path)))
 		throw new Error(`another server listens on ${path}`);
 	rmSync(path, { force: true });
 	const umask = process.umask(0o777 & ~mode);
@@ -25,7 +25,8 @@ export async function listenOnSocket(
 	process.umask(umask);
 }
 
-function isLive(path: string): Promise<boolean> {
+/** Whether a server takes connections on a unix socket. */
+export function isListening(path: string): Promise<boolean> {
 	return new Promise((resolve) => {
 		const socket = connect(path);
 		socket.once("connect", () => {

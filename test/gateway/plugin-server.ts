@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { isListening } from "../../pluginserver/socket";
 import type { Log } from "./log";
 
 const ROOT = join(__dirname, "../..");
@@ -115,7 +115,7 @@ export class PluginServer {
 	/** Resolves when the socket takes connections, also after a restart. */
 	async ready(): Promise<void> {
 		const deadline = Date.now() + 15_000;
-		while (!(await accepts(this.socketPath))) {
+		while (!(await isListening(this.socketPath))) {
 			if (Date.now() > deadline)
 				throw new Error("the plugin server does not listen on its socket");
 			await sleep(20);
@@ -174,15 +174,4 @@ export class PluginServer {
 function environment(): NodeJS.ProcessEnv {
 	// ts-node looks for the tsconfig in the working directory, which is not ours under Kong.
 	return { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json") };
-}
-
-function accepts(socketPath: string): Promise<boolean> {
-	return new Promise((resolve) => {
-		const socket = connect(socketPath);
-		socket.once("connect", () => {
-			socket.destroy();
-			resolve(true);
-		});
-		socket.once("error", () => resolve(false));
-	});
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { residentMegabytes } from "../../bench/proc";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import { Client, clientOf, nobody } from "./client";
 import { scrape } from "./scrape";
@@ -66,12 +66,6 @@ async function anyEvent(client: Client, instance: number, index: number) {
 
 const rejectedEvent = (client: Client, instance: number) =>
 	client.runPhase(instance, nobody);
-
-/** Memory that a process has in RAM, in megabytes. */
-function residentMegabytes(pid: number): number {
-	const status = readFileSync(`/proc/${pid}/status`, "utf8");
-	return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
-}
 
 /**
  * The least memory that a process has within some time without events, in megabytes: what is not yet

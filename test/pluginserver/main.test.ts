@@ -9,10 +9,10 @@ import {
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { version } from "../../package.json";
+import { isListening } from "../../pluginserver/socket";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import { type Client, ConnectionLost, clientOf, SET_HEADER } from "./client";
 import {
-	accepts,
 	bundledStockServer,
 	dedicatedServer,
 	runServer,
@@ -130,8 +130,8 @@ describe("flags", () => {
 	test("--socket is the whole path", async () => {
 		const path = join(temporaryFolder(), "other.sock");
 		const server = runServer(DEDICATED, ["--socket", path]);
-		await until("it listens", () => accepts(path));
-		expect(await accepts(server.socketPath)).toBe(false);
+		await until("it listens", () => isListening(path));
+		expect(await isListening(server.socketPath)).toBe(false);
 		await server.kill();
 	});
 });
@@ -251,7 +251,7 @@ describe.each(["SIGTERM", "SIGINT"] as const)("on %s", (signal) => {
 		await until("it stops", () => server.output.includes("msg=stopping"));
 		await until(
 			"no one gets in",
-			async () => !(await accepts(server.socketPath)),
+			async () => !(await isListening(server.socketPath)),
 		);
 		let next = step;
 		const methods: string[] = [];

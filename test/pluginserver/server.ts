@@ -2,11 +2,11 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { isListening } from "../../pluginserver/socket";
 import { stockServer } from "../gateway/plugin-server";
 import { Client } from "./client";
 
@@ -140,21 +140,9 @@ export async function startServer(
 	const server = runServer(command, flags, folder);
 	await until("the server listens", async () => {
 		if (!server.isRunning) throw new Error(`it ended: ${server.output}`);
-		return accepts(server.socketPath);
+		return isListening(server.socketPath);
 	});
 	return server;
-}
-
-/** Whether somebody listens on a unix socket. */
-export function accepts(socketPath: string): Promise<boolean> {
-	return new Promise((resolve) => {
-		const socket = connect(socketPath);
-		socket.once("connect", () => {
-			socket.destroy();
-			resolve(true);
-		});
-		socket.once("error", () => resolve(false));
-	});
 }
 
 /**
