@@ -1,12 +1,15 @@
 /**
  * What a request through the local gateway costs, with the plugin and without it:
- * requests a second and latency, the plugin server's CPU per request and its memory. Linux only.
+ * requests a second and latency, the plugin server's CPU per request and its memory. On the stock
+ * plugin server, or with `--dedicated` on ours.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import autocannon from "autocannon";
 import { startDemo } from "../test/demo/demo";
 import { loadDeclarative } from "../test/gateway/declarative";
+import { stderrLog } from "../test/gateway/log";
+import { dedicatedServer, stockServer } from "../test/gateway/plugin-server";
 import { cpuSeconds, residentMegabytes } from "./proc";
 
 const SECONDS = 10;
@@ -34,7 +37,10 @@ async function main() {
 			],
 		},
 		resolve: [["httpbin:9000", `localhost:${port}`]],
-		log: (_, message) => console.error(message),
+		log: stderrLog("warn"),
+		pluginServerCommand: process.argv.includes("--dedicated")
+			? dedicatedServer()
+			: stockServer(),
 	});
 	const pid = demo.pluginServer.pid ?? 0;
 

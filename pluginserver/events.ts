@@ -128,6 +128,7 @@ export class Event {
 export class Events {
 	readonly #events = new Map<number, Event>();
 	readonly #nextId = uniqueIds();
+	#refusesNew = false;
 	/** How many there have been. */
 	started = 0;
 	/** Told how long an event took, in seconds, when it is over. */
@@ -140,8 +141,17 @@ export class Events {
 		return this.#events.size;
 	}
 
+	/** Answers 500 to requests that would start an event, from now on. */
+	refuseNew(): void {
+		this.#refusesNew = true;
+	}
+
 	/** Runs the access phase for Kong's request. */
 	start(plugin: Plugin, request: Request): void {
+		if (this.#refusesNew) {
+			request.respond({ Data: FAILED, EventId: this.#nextId() });
+			return;
+		}
 		const event = new Event(this.#nextId(), request, ({ id, started }) => {
 			this.#events.delete(id);
 			this.onEnd?.((performance.now() - started) / 1000);

@@ -54,7 +54,7 @@ function answer(
 		});
 	} catch (error) {
 		const text = errorText(error);
-		log(error instanceof NoInstance ? "info" : "error", "request refused", {
+		log(error instanceof NoInstance ? "info" : "error", "rpc failed", {
 			method,
 			error: text,
 		});

@@ -1,5 +1,6 @@
 /** The plugin server of x-custom-jwt as a program: flags, socket, signals. */
-import { join } from "node:path";
+import type { Server } from "node:net";
+import { isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option, program } from "commander";
 import { Version } from "../plugins/x-custom-jwt";
@@ -21,7 +22,7 @@ interface Options {
 	logLevel: LogLevel;
 	phaseTimeout: number;
 	idleTimeout: number;
-	metrics?: string;
+	metrics?: number | string;
 }
 
 program
@@ -39,11 +40,13 @@ program
 		"x_custom_jwt.socket",
 	)
 	.option("--socket <path>", "the socket's whole path instead")
-	.option(
-		"--socket-mode <octal>",
-		"who may connect; the private key travels over it",
-		octal,
-		0o600,
+	.addOption(
+		new Option(
+			"--socket-mode <octal>",
+			"who may connect; the private key travels over it",
+		)
+			.argParser(octal)
+			.default(0o600, "600"),
 	)
 	.option(
 		"--dump",
@@ -70,6 +73,7 @@ program
 	.option(
 		"--metrics <port or path>",
 		"serve Prometheus metrics on this loopback port or unix socket",
+		portOrPath,
 	);
 
 async function main(): Promise<void> {
@@ -87,16 +91,19 @@ async function main(): Promise<void> {
 	});
 
 	const rpc = new PluginServerRpc(log);
-	const server = createListener(rpc, log);
-	const path = options.socket ?? join(options.kongPrefix, options.sockName);
-	await listenOnSocket(server, path, options.socketMode);
-	log("info", "started", { socket: path, version: Version, pid: process.pid });
-	if (options.metrics) {
+	const servers: Server[] = [];
+	if (options.metrics !== undefined) {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
-		await serveMetrics(options.metrics, options.socketMode, rpc);
+		const { metrics, socketMode } = options;
+		servers.push(await serveMetrics(metrics, socketMode, rpc, log));
 		log("info", "metrics served", { on: options.metrics });
 	}
+	const path = options.socket ?? join(options.kongPrefix, options.sockName);
+	const listener = createListener(rpc, log);
+	await listenOnSocket(listener, path, options.socketMode, log);
+	servers.push(listener);
+	log("info", "started", { socket: path, version: Version, pid: process.pid });
 
 	const phaseTimeout = options.phaseTimeout * 1000;
 	setInterval(() => rpc.events.failOverdue(phaseTimeout), phaseTimeout / 20);
@@ -109,11 +116,13 @@ async function main(): Promise<void> {
 	for (const signal of ["SIGTERM", "SIGINT"] as const)
 		process.once(signal, async () => {
 			log("info", "stopping", { signal, events: rpc.events.size });
-			// Removes the socket; open connections are served until nothing is in flight.
-			server.close();
+			// Results of PDK calls still come, on new connections too; new events are answered with 500.
+			rpc.events.refuseNew();
 			const deadline = Date.now() + phaseTimeout;
 			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
 			rpc.events.failOverdue(0);
+			// Removes their sockets.
+			for (const server of servers) server.close();
 			log("info", "stopped");
 			process.exit(0);
 		});
@@ -125,6 +134,13 @@ function octal(text: string): number {
 	return Number.parseInt(text, 8);
 }
 
+function portOrPath(text: string): number | string {
+	if (isAbsolute(text)) return text;
+	const port = Number(text);
+	if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+	throw new InvalidArgumentError("A port or an absolute path is expected.");
+}
+
 function seconds(text: string): number {
 	const number = Number(text);
 	if (number > 0 && number <= 86_400) return number;
@@ -133,6 +149,6 @@ function seconds(text: string): number {
 
 main().catch((error: Error) => {
 	console.error(`x-custom-jwt-pluginserver: ${error.message}`);
-	// Even when one of two sockets could be had.
+	// The metrics may be served already.
 	process.exit(1);
 });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import {
 	Counter,
 	collectDefaultMetrics,
@@ -13,6 +13,7 @@ import {
 	type Signed,
 	signedChannel,
 } from "../plugins/x-custom-jwt/diagnostics";
+import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";
 
@@ -29,18 +30,25 @@ const BUCKETS = [
  * @param socketMode permissions of that socket
  */
 export async function serveMetrics(
-	where: string,
+	where: number | string,
 	socketMode: number,
 	rpc: PluginServerRpc,
-): Promise<void> {
+	log: Log,
+): Promise<Server> {
 	const registry = collectMetrics(rpc);
 	const server = createServer(async (_, response) => {
 		response.setHeader("content-type", registry.contentType);
 		response.end(await registry.metrics());
 	});
-	if (!/^\d+$/.test(where)) return listenOnSocket(server, where, socketMode);
-	server.listen(Number(where), "127.0.0.1");
-	await once(server, "listening");
+	// Whoever can connect must not use up the file descriptors of Kong's connections.
+	server.maxConnections = 16;
+	if (typeof where === "string")
+		await listenOnSocket(server, where, socketMode, log);
+	else {
+		server.listen(where, "127.0.0.1");
+		await once(server, "listening");
+	}
+	return server;
 }
 
 function collectMetrics({ instances, events }: PluginServerRpc): Registry {

@@ -79,6 +79,9 @@ async function main() {
 	write("client-ca.pem", authority.cert);
 	write("client-cert.pem", client.cert);
 	write("client-key.pem", client.key);
+	console.log(
+		"Now put the new keys into kong.yml and kong-enterprise.yml; `npx jest test/gateway/declarative` says which differ.",
+	);
 }
 
 main();

@@ -115,18 +115,27 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
 	);
 }
 
+/** How many headers Kong hands out at the most. */
+const MAX_HEADERS = 100;
+
 /**
- * Kong marks its anonymous consumer by this header; a credential is then absent (Kong fact). A client
- * that sends the header itself only loses the consumer.
+ * Kong marks its anonymous consumer by a header, the last one it adds; a credential is then absent
+ * (Kong fact). All headers are asked for: a client can make Kong's look-up of this one come back empty
+ * (with the same name in another spelling, and so many others that the mark is cut off). Where
+ * the mark may have been cut off the consumer counts as anonymous; a client that sends it itself only
+ * loses the consumer.
  */
 async function isAnonymous(
 	kong: Kong,
 	consumer: Consumer | undefined,
 ): Promise<boolean> {
-	return (
-		consumer !== undefined &&
-		(await kong.request.getHeader("x-anonymous-consumer")) === "true"
+	if (!consumer) return false;
+	const headers = Object.entries(await kong.request.getHeaders());
+	const count = headers.reduce((sum, [, values]) => sum + values.length, 0);
+	const isMarked = headers.some(
+		([name]) => name.replaceAll("_", "-") === "x-anonymous-consumer",
 	);
+	return isMarked || count >= MAX_HEADERS;
 }
 
 function isJwtCredential(credential: Credential | undefined): boolean {
@@ -166,13 +175,30 @@ async function bearerClaims(kong: Kong): Promise<JWTPayload | undefined> {
 	return token ? tokenPayload(token) : undefined;
 }
 
-/** Claims of a token that Kong has validated; undefined when it is no JWT (RFC 7519 §7.2). */
+/**
+ * Claims of a token that Kong has validated; undefined when it is no JWT (RFC 7519 §7.2).
+ *
+ * @throws {Unauthorized} for a number that would be signed as another one: somebody else's id, say
+ */
 function tokenPayload(token: string): JWTPayload | undefined {
+	let claims: JWTPayload;
 	try {
-		return decodeJwt(token);
+		claims = decodeJwt(token);
 	} catch {
 		return undefined;
 	}
+	if (hasInexactNumber(claims))
+		throw new Unauthorized(
+			"the incoming token has a number beyond 2^53, which cannot be copied exactly",
+		);
+	return claims;
+}
+
+function hasInexactNumber(value: unknown): boolean {
+	if (typeof value === "number")
+		return Math.abs(value) > Number.MAX_SAFE_INTEGER;
+	if (typeof value !== "object" || value === null) return false;
+	return Object.values(value).some(hasInexactNumber);
 }
 
 function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {

@@ -6,5 +6,8 @@ export { Plugin } from "./plugin";
 /** The plugin's name in Kong's configuration. */
 export const Name = "x-custom-jwt";
 
-/** After Kong's security plugins (the last one is openid-connect, 1050), before acl (950) and the rest. */
+/**
+ * After hmac-auth (1030), the last of the security plugins whose credential the plugin knows, and before
+ * acl (950) and the rest.
+ */
 export const Priority = 1025;

@@ -22,7 +22,11 @@ export interface Kong {
 		getCtx(key: string): Promise<unknown>;
 		getVar(name: string): Promise<string | undefined>;
 	};
-	request: { getHeader(name: string): Promise<string | undefined> };
+	request: {
+		getHeader(name: string): Promise<string | undefined>;
+		/** Values by lower-case name; Kong gives the first 100 and says nothing of more. */
+		getHeaders(): Promise<Record<string, string[]>>;
+	};
 	response: {
 		/** Ends the request. No later PDK call of the same event is ever answered. */
 		exit(status: number, body: Record<string, unknown>): Promise<void>;

@@ -124,8 +124,9 @@ function jwkValidator(kty: Kty, members: string[], curves?: string[]) {
  * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
  */
 export function importSigningKey(text: string): SigningKey {
-	const { kty } = validateKty(parseJson(text));
-	const jwk = validateJwk[kty](parseJson(text));
+	const json = parseJson(text);
+	const { kty } = validateKty(json);
+	const jwk = validateJwk[kty](json);
 	if (jwk.key_ops && !jwk.key_ops.includes("sign"))
 		throw new Misconfigured(`${SUBJECT}/key_ops must contain sign`);
 	const alg = jwk.alg ?? defaultAlgorithm(jwk);
@@ -156,8 +157,9 @@ function parseJson(text: string): unknown {
 		throw new Misconfigured(
 			`${SUBJECT} is empty; Kong sends an empty text for a vault reference it cannot resolve`,
 		);
+	let json: unknown;
 	try {
-		return JSON.parse(text);
+		json = JSON.parse(text);
 	} catch {
 		throw new Misconfigured(
 			text.startsWith("{vault://")
@@ -165,6 +167,11 @@ function parseJson(text: string): unknown {
 				: `${SUBJECT} is not JSON; a private JWK (RFC 7517) is expected, not PEM`,
 		);
 	}
+	if (typeof json === "object" && json !== null && Object.hasOwn(json, "keys"))
+		throw new Misconfigured(
+			`${SUBJECT} is a JWK Set; one private JWK is expected`,
+		);
+	return json;
 }
 
 /** The algorithm of a JWK that does not name one: RS256 and HS256, else the curve's only one. */
@@ -232,6 +239,8 @@ function requireOneRsaKey(jwk: PrivateJwk): void {
 	).map((member) =>
 		BigInt(`0x0${Buffer.from(jwk[member] ?? "", "base64url").toString("hex")}`),
 	) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+	if (e < 3n)
+		throw new Misconfigured(`${SUBJECT}/e must be at least 3 (RFC 8017 §3.1)`);
 	const fits =
 		p > 1n &&
 		q > 1n &&

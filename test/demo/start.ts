@@ -1,5 +1,5 @@
 /** `npm start`: the whole product on this machine, with nothing but Node.js. */
-import { program } from "commander";
+import { InvalidArgumentError, program } from "commander";
 import { loadDeclarative } from "../gateway/declarative";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
@@ -22,20 +22,16 @@ program
 	.description("Runs plugin server, local gateway and sample backend")
 	.option("--check", "run every flow, print a line for each, and exit", false)
 	.option("--config <file...>", "declarative configuration", CONFIG_FILES)
-	.option(
-		"--http-port <number>",
-		"default 8000; a free one with --check",
-		Number,
-	)
+	.option("--http-port <number>", "default 8000; a free one with --check", port)
 	.option(
 		"--https-port <number>",
 		"default 8443; a free one with --check",
-		Number,
+		port,
 	)
 	.option(
 		"--backend-port <number>",
 		"default 9000; a free one with --check",
-		Number,
+		port,
 	)
 	.option("--resolve <host:port=address...>", "where a host really is", [])
 	.option(
@@ -49,6 +45,11 @@ program
 		false,
 	)
 	.parse();
+
+function port(text: string): number {
+	if (/^\d{1,5}$/.test(text)) return Number(text);
+	throw new InvalidArgumentError("A port is expected.");
+}
 
 async function main(): Promise<void> {
 	const options = program.opts<Options>();
@@ -119,7 +120,11 @@ async function run(flow: Flow): Promise<{ passed: boolean; line: string }> {
 	}
 }
 
-main().catch((error: Error) => {
-	console.error(error.message);
+main().catch((error: NodeJS.ErrnoException & { port?: number }) => {
+	console.error(
+		error.code === "EADDRINUSE"
+			? `port ${error.port} is taken; see --http-port, --https-port and --backend-port`
+			: error.message,
+	);
 	process.exitCode = 1;
 });

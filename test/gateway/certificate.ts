@@ -58,7 +58,8 @@ export async function makeCertificate(
 		publicKey: keys.publicKey,
 		signingKey: (issuer?.keys ?? keys).privateKey,
 		signingAlgorithm: SIGNATURE,
-		notBefore: new Date(),
+		// A clock may be behind.
+		notBefore: new Date(Date.now() - 86_400_000),
 		notAfter: new Date(Date.now() + days * 86_400_000),
 		extensions,
 	});

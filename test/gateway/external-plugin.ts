@@ -41,6 +41,8 @@ export class ExternalPlugin {
 		const checked: Record<string, unknown> = {};
 		for (const [name, attributes] of fields) {
 			const value = config[name] ?? attributes.default;
+			if (!isOfType(value, attributes.type))
+				throw new Error(`${what}: ${name}: expected a ${attributes.type}`);
 			if (value !== undefined) checked[name] = value;
 			else if (attributes.required)
 				throw new Error(`${what}: ${name}: required field missing`);
@@ -118,7 +120,7 @@ export class ExternalPlugin {
 
 	async #startInstance({ id, name, config, scope }: PluginEntry) {
 		const { route_id = "", service_id = "" } = scope;
-		const instance = await this.rpc.call("plugin.StartInstance", {
+		const argument = {
 			Name: name,
 			Config: JSON.stringify({
 				...config,
@@ -128,9 +130,20 @@ export class ExternalPlugin {
 				__ws_id: WORKSPACE_ID,
 				__plugin_id: id,
 			}),
-		});
+		};
+		const instance = await this.rpc
+			.call("plugin.StartInstance", argument)
+			.catch(({ message }: Error) => {
+				throw new Error(`starting instance: ${message}`);
+			});
 		return (instance as { Id: number }).Id;
 	}
+}
+
+/** Whether a value that is given has one of the types of Kong's schema language that the plugin uses. */
+function isOfType(value: unknown, type: string): boolean {
+	if (value === undefined) return true;
+	return type === "set" ? Array.isArray(value) : typeof value === type;
 }
 
 /** A call that the plugin server answered with an error, or not at all. */

@@ -11,7 +11,13 @@ import { promisify } from "node:util";
 import { version } from "../../package.json";
 import { isListening } from "../../pluginserver/socket";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
-import { type Client, ConnectionLost, clientOf, SET_HEADER } from "./client";
+import {
+	type Client,
+	ConnectionLost,
+	clientOf,
+	EXIT,
+	SET_HEADER,
+} from "./client";
 import {
 	bundledStockServer,
 	dedicatedServer,
@@ -163,19 +169,38 @@ describe("the socket", () => {
 		await server.kill();
 	});
 
-	test("of a live server is left to it", async () => {
+	test("of a live server is left to it, until it ends: Kong reloads that way", async () => {
 		const first = await startServer(DEDICATED);
 		const folder = join(first.socketPath, "..");
 		const second = runServer(DEDICATED, [], folder);
-		expect(await second.exited).toEqual({ code: 1, signal: null });
-		expect(second.output).toBe(
-			`x-custom-jwt-pluginserver: another server listens on ${first.socketPath}\n`,
+		await until("it waits", () =>
+			second.output.includes('msg="waiting: another server listens"'),
 		);
 		const client = await first.connect();
 		expect(await client.call("plugin.GetStatus", undefined)).toMatchObject({
 			Pid: first.pid,
 		});
-		await first.kill();
+		await client.close();
+		first.signal("SIGTERM");
+		await until("it takes over", () => second.output.includes("msg=started"));
+		const successor = await second.connect();
+		expect(await successor.call("plugin.GetStatus", undefined)).toMatchObject({
+			Pid: second.pid,
+		});
+		await second.kill();
+	});
+
+	test.each([
+		["a folder that does not exist", "/nonexistent/s.sock", "does not exist"],
+		[
+			"a path that is too long",
+			`/tmp/${"s".repeat(120)}`,
+			"is longer than 107",
+		],
+	])("is refused with %s", async (_, path, words) => {
+		const server = runServer(DEDICATED, ["--socket", path]);
+		expect(await server.exited).toEqual({ code: 1, signal: null });
+		expect(server.output).toContain(words);
 	});
 
 	test("does not replace what is no socket", async () => {
@@ -244,20 +269,24 @@ describe.each(["SIGTERM", "SIGINT"] as const)("on %s", (signal) => {
 		]);
 	});
 
-	test("an event in flight is finished, and nobody new gets in", async () => {
+	test("an event in flight is finished, on whichever connection, and a new one is answered with 500", async () => {
 		// With time to finish in.
 		const { server, client, step } = await startBusy(DEDICATED, []);
+		const instance = await client.startInstance({
+			private_jwk: JSON.stringify(privateJwk),
+		});
 		server.signal(signal);
 		await until("it stops", () => server.output.includes("msg=stopping"));
-		await until(
-			"no one gets in",
-			async () => !(await isListening(server.socketPath)),
-		);
+		// An error would make Kong below 3.14 proxy the request.
+		const other = await server.connect();
+		const { Data } = await other.handleEvent(instance);
+		expect(Data).toMatchObject({ Method: EXIT, Args: [500, {}] });
+
 		let next = step;
 		const methods: string[] = [];
 		while (next.Data !== "ret") {
 			methods.push(next.Data.Method);
-			next = await client.step(next, clientOf("alice"));
+			next = await other.step(next, clientOf("alice"));
 		}
 		expect(methods.at(-1)).toBe(SET_HEADER);
 		expect(await server.exited).toEqual({ code: 0, signal: null });

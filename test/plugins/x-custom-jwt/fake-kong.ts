@@ -78,6 +78,15 @@ export function fakeKong(request: FakeRequest = {}): Kong & { seen: Seen } {
 		request: {
 			getHeader: (name) =>
 				call("request.getHeader", () => headers?.[name.toLowerCase()]),
+			// As on Kong, the first hundred.
+			getHeaders: () =>
+				call("request.getHeaders", () =>
+					Object.fromEntries(
+						Object.entries(headers ?? {})
+							.slice(0, 100)
+							.map(([name, value]) => [name, [value]]),
+					),
+				),
 		},
 		response: {
 			exit: (status, body) =>

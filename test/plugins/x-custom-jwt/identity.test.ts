@@ -128,6 +128,23 @@ describe("nobody is authenticated", () => {
 			},
 		],
 		[
+			"when Kong's anonymous mark comes in another spelling",
+			{ ...anonymous, headers: { x_anonymous_consumer: "x" } },
+		],
+		[
+			"when an anonymous client sends so many headers that Kong's mark is cut off",
+			{
+				...anonymous,
+				headers: {
+					...bearer(unsignedToken({ clientId: "admin" })),
+					...Object.fromEntries(
+						Array.from({ length: 100 }, (_, i) => [`x-${i}`, ""]),
+					),
+					...anonymous.headers,
+				},
+			},
+		],
+		[
 			"when the client showed no certificate",
 			{ ...requests.mtls, vars: { ssl_client_verify: "NONE" } },
 		],
@@ -314,6 +331,20 @@ describe("a client certificate", () => {
 });
 
 describe("an incoming token", () => {
+	test.each([
+		'{"clientId":"a","account":9007199254740993}',
+		'{"clientId":"a","accounts":[{"id":-12345678901234567890}]}',
+		'{"clientId":"a","limit":1e999}',
+	])(
+		"whose numbers would be signed as others is refused: %s",
+		async (payload) => {
+			const token = `e30.${Buffer.from(payload).toString("base64url")}.`;
+			await expect(identityOf(withToken(token))).rejects.toMatchObject(
+				unauthorized("number beyond 2^53"),
+			);
+		},
+	);
+
 	const withToken = (token: unknown): FakeRequest => ({
 		...requests.jwt,
 		shared: { authenticated_jwt_token: token },

@@ -248,11 +248,7 @@ describe("a private JWK is refused", () => {
 			"private_jwk is not JSON",
 		],
 		["an array", JSON.stringify([RSA]), "private_jwk must be object"],
-		[
-			"a JWK Set",
-			JSON.stringify({ keys: [RSA] }),
-			"private_jwk/kty is missing",
-		],
+		["a JWK Set", JSON.stringify({ keys: [RSA] }), "private_jwk is a JWK Set"],
 		["null", "null", "private_jwk must be object"],
 		["a number", "42", "private_jwk must be object"],
 		[
@@ -425,7 +421,7 @@ describe("a private JWK is refused", () => {
 	)("when the %s of an RSA key is %d", (member, _, value) => {
 		expectRefusal(
 			JSON.stringify({ ...RSA, [member]: value }),
-			"private_jwk: its ",
+			member === "e" ? "private_jwk/e must be at least 3" : "private_jwk: its ",
 		);
 	});
 });
