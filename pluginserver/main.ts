@@ -92,6 +92,14 @@ async function main(): Promise<void> {
 
 	const rpc = new PluginServerRpc(log);
 	const servers: Server[] = [];
+	// Removes their sockets.
+	process.once("exit", () => {
+		for (const server of servers) server.close();
+	});
+	const path = options.socket ?? join(options.kongPrefix, options.sockName);
+	const listener = createListener(rpc, log);
+	await listenOnSocket(listener, path, options.socketMode, log);
+	servers.push(listener);
 	if (options.metrics !== undefined) {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
@@ -99,10 +107,6 @@ async function main(): Promise<void> {
 		servers.push(await serveMetrics(metrics, socketMode, rpc, log));
 		log("info", "metrics served", { on: options.metrics });
 	}
-	const path = options.socket ?? join(options.kongPrefix, options.sockName);
-	const listener = createListener(rpc, log);
-	await listenOnSocket(listener, path, options.socketMode, log);
-	servers.push(listener);
 	log("info", "started", { socket: path, version: Version, pid: process.pid });
 
 	const phaseTimeout = options.phaseTimeout * 1000;
@@ -121,8 +125,6 @@ async function main(): Promise<void> {
 			const deadline = Date.now() + phaseTimeout;
 			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
 			rpc.events.failOverdue(0);
-			// Removes their sockets.
-			for (const server of servers) server.close();
 			log("info", "stopped");
 			process.exit(0);
 		});
@@ -149,6 +151,6 @@ function seconds(text: string): number {
 
 main().catch((error: Error) => {
 	console.error(`x-custom-jwt-pluginserver: ${error.message}`);
-	// The metrics may be served already.
+	// Even when one of two sockets could be had.
 	process.exit(1);
 });

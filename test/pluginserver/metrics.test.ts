@@ -1,7 +1,8 @@
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import ecJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody } from "./client";
@@ -115,6 +116,19 @@ test("there are none unless they are wanted", async () => {
 	await server.kill();
 });
 
+test("their socket is removed with the other one when the server stops", async () => {
+	const folder = temporaryFolder();
+	const metrics = ["--metrics", join(folder, "metrics.sock")];
+	const server = await startServer(DEDICATED, metrics, folder);
+	await until("metrics are served", () =>
+		server.output.includes("metrics served"),
+	);
+	expect(readdirSync(folder)).toHaveLength(2);
+	server.signal("SIGTERM");
+	await server.exited;
+	expect(readdirSync(folder)).toEqual([]);
+});
+
 test("a port that is taken ends the server, by its number", async () => {
 	const other = createServer().listen(0, "127.0.0.1");
 	await once(other, "listening");
@@ -123,6 +137,7 @@ test("a port that is taken ends the server, by its number", async () => {
 		const server = runServer(DEDICATED, ["--metrics", `${port}`]);
 		expect((await server.exited).code).toBe(1);
 		expect(server.output).toContain(`127.0.0.1:${port}`);
+		expect(readdirSync(dirname(server.socketPath))).toEqual([]);
 	} finally {
 		other.close();
 	}
