@@ -115,27 +115,21 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
 	);
 }
 
-/** How many headers Kong hands out at the most. */
-const MAX_HEADERS = 100;
-
 /**
- * Kong marks its anonymous consumer by a header, the last one it adds; a credential is then absent
- * (Kong fact). All headers are asked for: a client can make Kong's look-up of this one come back empty
- * (with the same name in another spelling, and so many others that the mark is cut off). Where
- * the mark may have been cut off the consumer counts as anonymous; a client that sends it itself only
- * loses the consumer.
+ * Kong marks its anonymous consumer by the header `X-Anonymous-Consumer`; a credential is then absent
+ * (Kong fact). nginx's variable is asked, as it takes every spelling and misses nothing: Kong's own
+ * look-up can be made to come back empty, with the name in another spelling (`X_Anonymous_Consumer`)
+ * and so many headers that Kong's is cut off. A client that sends the header itself only loses the
+ * consumer.
  */
 async function isAnonymous(
 	kong: Kong,
 	consumer: Consumer | undefined,
 ): Promise<boolean> {
-	if (!consumer) return false;
-	const headers = Object.entries(await kong.request.getHeaders());
-	const count = headers.reduce((sum, [, values]) => sum + values.length, 0);
-	const isMarked = headers.some(
-		([name]) => name.replaceAll("_", "-") === "x-anonymous-consumer",
+	return (
+		consumer !== undefined &&
+		(await kong.nginx.getVar("http_x_anonymous_consumer")) !== undefined
 	);
-	return isMarked || count >= MAX_HEADERS;
 }
 
 function isJwtCredential(credential: Credential | undefined): boolean {

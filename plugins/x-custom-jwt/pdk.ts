@@ -3,6 +3,9 @@
  * places (tuples where one value arrives, everything an `object`), so these say what was seen on
  * the wire of Kong 3.9.3: an absent result (Lua's `nil`) is `undefined`, and so is a result that
  * Kong replaced by an error. Each call is one round trip to Kong.
+ *
+ * There is no call here whose result has member names that a client chose, such as all headers: the
+ * decoder refuses a member `__proto__`, which ends the stock plugin server.
  */
 export interface Kong {
 	client: {
@@ -22,11 +25,7 @@ export interface Kong {
 		getCtx(key: string): Promise<unknown>;
 		getVar(name: string): Promise<string | undefined>;
 	};
-	request: {
-		getHeader(name: string): Promise<string | undefined>;
-		/** Values by lower-case name; Kong gives the first 100 and says nothing of more. */
-		getHeaders(): Promise<Record<string, string[]>>;
-	};
+	request: { getHeader(name: string): Promise<string | undefined> };
 	response: {
 		/** Ends the request. No later PDK call of the same event is ever answered. */
 		exit(status: number, body: Record<string, unknown>): Promise<void>;

@@ -1,5 +1,10 @@
 import type { Log } from "./log";
-import { type Exit, fromBytes, type GatewayRequest } from "./request";
+import {
+	type Exit,
+	fromBytes,
+	type GatewayRequest,
+	type Headers,
+} from "./request";
 
 /** What the gateway does with a PDK call: give its result back, or end the request. */
 export type PdkOutcome = { result?: unknown } | { exit: Exit };
@@ -38,13 +43,15 @@ const functions: Record<string, PdkFunction> = {
 	"kong.nginx.get_ctx": ({ ngxCtx }, [key]) => ({
 		result: ngxCtx[String(key)],
 	}),
-	"kong.nginx.get_var": ({ client }, [name]) => ({
-		result: {
-			ssl_server_name: client?.serverName,
-			ssl_client_verify: client?.verify,
-			ssl_client_s_dn: client?.subject,
-			ssl_client_raw_cert: client?.chain,
-		}[String(name)],
+	"kong.nginx.get_var": ({ client, headers }, [name]) => ({
+		result:
+			headerVariable(headers, String(name)) ??
+			{
+				ssl_server_name: client?.serverName,
+				ssl_client_verify: client?.verify,
+				ssl_client_s_dn: client?.subject,
+				ssl_client_raw_cert: client?.chain,
+			}[String(name)],
 	}),
 	"kong.request.get_header": (request, [name]) => ({
 		result: request.header(String(name)),
@@ -77,6 +84,17 @@ const functions: Record<string, PdkFunction> = {
 		return {};
 	},
 };
+
+/** nginx's `$http_…`: one variable for all spellings of a header's name, the values joined. */
+function headerVariable(
+	headers: Headers,
+	variable: string,
+): string | undefined {
+	const values = [...headers]
+		.filter(([name]) => `http_${name.replaceAll("-", "_")}` === variable)
+		.flatMap(([, values]) => values.map(fromBytes));
+	return values.length > 0 ? values.join(", ") : undefined;
+}
 
 function headerText(value: unknown): string {
 	if (value === null || value === undefined)

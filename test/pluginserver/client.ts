@@ -134,7 +134,6 @@ export type PdkAnswers = Record<string, unknown>;
 
 /** Kong's answers about a request that nobody authenticated. */
 export const nobody: PdkAnswers = {
-	"kong.request.get_headers": {},
 	"kong.router.get_service": {
 		id: "adbd70b3-4224-5183-a52a-179d7b34ab5b",
 		protocol: "http",

@@ -130,6 +130,9 @@ export function kongOf(recording: Recording): Kong {
 	function derived({ Method, Args }: PdkCall): unknown {
 		if (Method === "kong.request.get_header")
 			return headers?.[String(Args[0]).toLowerCase()]?.[0];
+		const [, header] = /^http_(.*)$/.exec(String(Args[0])) ?? [];
+		if (Method === "kong.nginx.get_var" && header)
+			return headers?.[header.replaceAll("_", "-")]?.[0];
 		if (Method === "kong.router.get_route")
 			return { id: recording.config.route_id };
 		return undefined;

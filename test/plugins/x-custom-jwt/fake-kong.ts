@@ -56,6 +56,13 @@ export function fakeKong(request: FakeRequest = {}): Kong & { seen: Seen } {
 			seen.logs.push({ level, message });
 		});
 
+	/** nginx's `$http_…`: a header in any spelling. */
+	const headerVariable = (variable: string) =>
+		Object.entries(headers ?? {})
+			.filter(([name]) => `http_${name.replaceAll("-", "_")}` === variable)
+			.map(([, value]) => value)
+			.join(", ") || undefined;
+
 	return {
 		seen,
 		client: {
@@ -73,20 +80,12 @@ export function fakeKong(request: FakeRequest = {}): Kong & { seen: Seen } {
 		log: { warn: log("warn"), err: log("err") },
 		nginx: {
 			getCtx: (key) => call("nginx.getCtx", () => ctx?.[key]),
-			getVar: (name) => call("nginx.getVar", () => vars?.[name]),
+			getVar: (name) =>
+				call("nginx.getVar", () => vars?.[name] ?? headerVariable(name)),
 		},
 		request: {
 			getHeader: (name) =>
 				call("request.getHeader", () => headers?.[name.toLowerCase()]),
-			// As on Kong, the first hundred.
-			getHeaders: () =>
-				call("request.getHeaders", () =>
-					Object.fromEntries(
-						Object.entries(headers ?? {})
-							.slice(0, 100)
-							.map(([name, value]) => [name, [value]]),
-					),
-				),
 		},
 		response: {
 			exit: (status, body) =>
