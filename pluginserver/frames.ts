@@ -87,20 +87,6 @@ const SIZED = new Map(
 );
 
 /**
- * Length of the MessagePack item at the start of the bytes, in bytes.
- *
- * @returns `undefined` when the item goes on beyond the bytes
- * @throws {FrameError} for a byte that starts no item, and for an item longer than `maxBytes`
- */
-export function frameLength(
-	bytes: Uint8Array,
-	maxBytes: number,
-): number | undefined {
-	const scan = new FrameScan(maxBytes);
-	return scan.completes(bytes, bytes.length) ? scan.position : undefined;
-}
-
-/**
  * A walk through one MessagePack item, which goes on where it stood when more bytes have come.
  *
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md#formats

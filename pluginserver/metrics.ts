@@ -17,7 +17,7 @@ import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";
 
-/** From a reused instruction cache to a phase that runs into its deadline, in seconds. */
+/** From an HMAC to a phase that runs into its deadline, in seconds. */
 const BUCKETS = [
 	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 	1, 5,
