@@ -96,6 +96,20 @@ async function main(): Promise<void> {
 	process.once("exit", () => {
 		for (const server of servers) server.close();
 	});
+	const phaseTimeout = options.phaseTimeout * 1000;
+	// Before the sockets are there, so that none of them is left behind.
+	for (const signal of ["SIGTERM", "SIGINT"] as const)
+		process.once(signal, async () => {
+			log("info", "stopping", { signal, events: rpc.events.size });
+			// Results of PDK calls still come, on new connections too; new events are answered with 500.
+			rpc.events.refuseNew();
+			const deadline = Date.now() + phaseTimeout;
+			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
+			rpc.events.failOverdue(0);
+			log("info", "stopped");
+			process.exit(0);
+		});
+
 	const path = options.socket ?? join(options.kongPrefix, options.sockName);
 	const listener = createListener(rpc, log);
 	await listenOnSocket(listener, path, options.socketMode, log);
@@ -109,25 +123,12 @@ async function main(): Promise<void> {
 	}
 	log("info", "started", { socket: path, version: Version, pid: process.pid });
 
-	const phaseTimeout = options.phaseTimeout * 1000;
 	setInterval(() => rpc.events.failOverdue(phaseTimeout), phaseTimeout / 20);
 	const idleTimeout = options.idleTimeout * 1000;
 	setInterval(() => rpc.instances.closeIdle(idleTimeout), idleTimeout / 20);
 
 	logRefusals(log, 10_000);
 	collectAtRest(rpc.events, 2 * phaseTimeout);
-
-	for (const signal of ["SIGTERM", "SIGINT"] as const)
-		process.once(signal, async () => {
-			log("info", "stopping", { signal, events: rpc.events.size });
-			// Results of PDK calls still come, on new connections too; new events are answered with 500.
-			rpc.events.refuseNew();
-			const deadline = Date.now() + phaseTimeout;
-			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
-			rpc.events.failOverdue(0);
-			log("info", "stopped");
-			process.exit(0);
-		});
 }
 
 function octal(text: string): number {
