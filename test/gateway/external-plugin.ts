@@ -90,7 +90,7 @@ export class ExternalPlugin {
 		const { EventId } = step;
 		while (step.Data !== "ret") {
 			const { Method, Args } = step.Data;
-			const outcome = callPdk(request, Method, Args, this.log);
+			const outcome = await callPdk(request, Method, Args, this.log);
 			if ("exit" in outcome) return outcome.exit;
 			step = await this.#step(stepMethod(Method), {
 				...(outcome.result !== undefined && { Data: outcome.result }),
@@ -143,7 +143,9 @@ export class ExternalPlugin {
 /** Whether a value that is given has one of the types of Kong's schema language that the plugin uses. */
 function isOfType(value: unknown, type: string): boolean {
 	if (value === undefined) return true;
-	return type === "set" ? Array.isArray(value) : typeof value === type;
+	if (type === "set" || type === "array") return Array.isArray(value);
+	if (type === "map") return typeof value === "object";
+	return typeof value === (type === "integer" ? "number" : type);
 }
 
 /** A call that the plugin server answered with an error, or not at all. */

@@ -16,7 +16,7 @@ type PdkFunction = (
 	request: GatewayRequest,
 	args: unknown[],
 	log: Log,
-) => PdkOutcome;
+) => PdkOutcome | Promise<PdkOutcome>;
 
 const logAt =
 	(level: Parameters<Log>[0]): PdkFunction =>
@@ -25,9 +25,16 @@ const logAt =
 		return {};
 	};
 
+/** nginx's `client_body_buffer_size` in bytes; a larger body is in a file (Kong's default). */
+const BODY_BUFFER = 8192;
+
 const functions: Record<string, PdkFunction> = {
 	"kong.client.get_credential": ({ credential }) => ({ result: credential }),
 	"kong.client.get_consumer": ({ consumer }) => ({ result: consumer }),
+	// No proxy is trusted (Kong's default), so the client is whoever connects.
+	"kong.client.get_forwarded_ip": ({ incoming }) => ({
+		result: incoming.socket.remoteAddress,
+	}),
 	"kong.client.tls.get_full_client_certificate_chain": ({ client }) => ({
 		result: client?.chain,
 	}),
@@ -40,6 +47,10 @@ const functions: Record<string, PdkFunction> = {
 	"kong.log.warn": logAt("warn"),
 	"kong.log.err": logAt("error"),
 	"kong.log.crit": logAt("crit"),
+	"kong.log.set_serialize_value": (_, [name, value], log) => {
+		log("info", `access log: ${name} ${JSON.stringify(value)}`);
+		return {};
+	},
 	"kong.nginx.get_ctx": ({ ngxCtx }, [key]) => ({
 		result: ngxCtx[String(key)],
 	}),
@@ -53,6 +64,28 @@ const functions: Record<string, PdkFunction> = {
 				ssl_client_raw_cert: client?.chain,
 			}[String(name)],
 	}),
+	"kong.request.get_forwarded_scheme": ({ client }) => ({
+		result: client ? "https" : "http",
+	}),
+	"kong.request.get_forwarded_host": (request) => ({
+		result: request.header("host")?.replace(/:\d+$/, "").toLowerCase(),
+	}),
+	"kong.request.get_forwarded_port": ({ incoming }) => ({
+		result: incoming.socket.localPort,
+	}),
+	"kong.request.get_forwarded_path": ({ url }) => ({ result: url.pathname }),
+	"kong.request.get_method": ({ method }) => ({ result: method }),
+	"kong.request.get_query_arg": ({ url }, [name]) => ({
+		result: queryArgument(url, String(name)),
+	}),
+	"kong.request.get_raw_body": async (request, [maxSize = -1]) => {
+		const body = await request.readBody();
+		const isTooLarge =
+			Number(maxSize) < 0 || (maxSize !== 0 && body.length > Number(maxSize));
+		if (body.length > BODY_BUFFER && isTooLarge)
+			throw new LuaError("the request's body is in a file");
+		return { result: body };
+	},
 	"kong.request.get_header": (request, [name]) => ({
 		result: request.header(String(name)),
 	}),
@@ -96,19 +129,36 @@ function headerVariable(
 	return values.length > 0 ? values.join(", ") : undefined;
 }
 
+/** The first of that name; one without `=` is `true`, as in ngx.req.get_uri_args. */
+function queryArgument(url: URL, name: string): string | true | undefined {
+	const value = url.searchParams.get(name);
+	if (value !== "") return value ?? undefined;
+	const first = url.search
+		.slice(1)
+		.split("&")
+		.find((pair) => new URLSearchParams(pair).has(name));
+	return first?.includes("=") ? "" : true;
+}
+
 function headerText(value: unknown): string {
 	if (value === null || value === undefined)
 		throw new LuaError("a header's name and value must be given");
 	return String(value);
 }
 
-/** Answers a PDK call as Kong does; an unknown function is logged and answers nothing (Kong fact). */
+/**
+ * Answers a PDK call as Kong does; an unknown function is logged and answers nothing (Kong fact). Those
+ * of the request's URL and query, of the client's IP and of the log follow Kong's source, as no
+ * recording has them.
+ *
+ * @throws {LuaError} when the function raises
+ */
 export function callPdk(
 	request: GatewayRequest,
 	method: string,
 	args: unknown[],
 	log: Log,
-): PdkOutcome {
+): PdkOutcome | Promise<PdkOutcome> {
 	const pdkFunction = functions[method];
 	if (pdkFunction) return pdkFunction(request, args, log);
 	log("error", `could not find pdk method: ${method}`);

@@ -4,6 +4,7 @@ import {
 	type IncomingMessage,
 	type ServerResponse,
 } from "node:http";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ServiceEntity } from "./declarative";
 import type { GatewayRequest } from "./request";
@@ -51,7 +52,10 @@ export async function proxy(
 		upstream.once("error", reject);
 	});
 	// A body that breaks off shows as an error of the upstream request.
-	pipeline(request.incoming, upstream).catch(() => {});
+	pipeline(
+		request.body ? Readable.from([request.body]) : request.incoming,
+		upstream,
+	).catch(() => {});
 	const answer = await answered;
 	response.writeHead(
 		answer.statusCode ?? 502,

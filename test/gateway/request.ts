@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { buffer } from "node:stream/consumers";
 import { TLSSocket } from "node:tls";
 import type { Consumer, Credential, Route } from "./declarative";
 
@@ -23,6 +24,8 @@ export class GatewayRequest {
 	readonly client: ClientCertificate | undefined;
 	credential: Credential | { id: string } | undefined;
 	consumer: Consumer | undefined;
+	/** When a plugin has read it. */
+	body: Buffer | undefined;
 	/** `kong.ctx.shared`. */
 	readonly shared: Record<string, unknown> = {};
 	/** `ngx.ctx`, as far as plugins may read it. */
@@ -41,6 +44,12 @@ export class GatewayRequest {
 
 	get method(): string {
 		return this.incoming.method ?? "GET";
+	}
+
+	/** The body, for a plugin that wants all of it; what is read here is what the backend gets. */
+	async readBody(): Promise<Buffer> {
+		this.body ??= await buffer(this.incoming);
+		return this.body;
 	}
 
 	/** First value of a header, as text. */

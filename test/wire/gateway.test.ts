@@ -199,7 +199,10 @@ async function replayThroughGateway(
 	configuration: Configuration,
 	scheme: "http" | "https",
 	path: string,
-	client: RequestOptions & { headers?: OutgoingHttpHeaders } = {},
+	client: RequestOptions & {
+		headers?: OutgoingHttpHeaders;
+		body?: string;
+	} = {},
 ) {
 	const { socketPath, received } = await startReplay(recording);
 	const rpc = new RpcClient(socketPath);
@@ -415,6 +418,22 @@ describe("the gateway does what Kong did about a plugin that", () => {
 		);
 		expectSameFrames(received, recording);
 		expect(replies).toMatchObject([reply, reply]);
+	});
+
+	test.each([
+		["lab-body", "hello=1"],
+		["lab-body-empty", ""],
+	])("reads the body, as in %s", async (name, body) => {
+		const recording = readRecording(name);
+		const { received, replies } = await replayThroughGateway(
+			recording,
+			labConfiguration(recording),
+			"http",
+			"/",
+			{ method: "POST", body },
+		);
+		expectSameFrames(received, recording);
+		expect(replies).toMatchObject([OK, OK]);
 	});
 
 	test("reads headers sent twice or empty", async () => {

@@ -77,7 +77,7 @@ function readExchanges(name: string): Exchange[] {
 	const frames = readFileSync(join(DIRECTORY, `${name}.jsonl`), "utf8")
 		.trim()
 		.split("\n")
-		.map((line) => JSON.parse(line).frame);
+		.map((line) => JSON.parse(line, reviveBinary).frame);
 	const requests: RequestFrame[] = frames.filter(([type]) => type === 0);
 	const responses: ResponseFrame[] = frames.filter(([type]) => type === 1);
 	return requests.map((request) => {
@@ -85,6 +85,13 @@ function readExchanges(name: string): Exchange[] {
 		if (!response) throw new Error(`${name}: no response to #${request[1]}`);
 		return { request, response };
 	});
+}
+
+/** Bytes of MessagePack's binary type stand in a recording as `{"$bin": hex}`. */
+function reviveBinary(_: string, value: unknown): unknown {
+	return typeof value === "object" && value !== null && "$bin" in value
+		? Buffer.from(String(value.$bin), "hex")
+		: value;
 }
 
 /** The PDK call in a response; undefined when it is none. */
@@ -103,6 +110,21 @@ function answeredCalls({ exchanges }: Recording) {
 		const { EventId, ...rest } = argument ?? {};
 		return [{ call, answer: { method, argument: rest } }];
 	});
+}
+
+/**
+ * What real Kong answered to a PDK call.
+ *
+ * @param name the recording
+ * @param method e.g. `kong.client.get_consumer`
+ * @throws when the recording has no such call
+ */
+export function recordedAnswer(name: string, method: string): unknown {
+	const recorded = answeredCalls(readRecording(name)).find(
+		({ call }) => call.Method === method,
+	);
+	if (!recorded) throw new Error(`${name}: no answer to ${method}`);
+	return recorded.answer.argument.Data;
 }
 
 const stepMethods = new Map(
