@@ -45,7 +45,7 @@ export class Instances {
 	 * @throws what the plugin says of an unusable configuration
 	 */
 	start(config: Record<string, unknown>): Instance {
-		const plugin = new Plugin(config);
+		const plugin = new Plugin(config, { ownInstance: true });
 		const { private_jwk, ...shown } = config;
 		const now = Date.now();
 		const instance = {

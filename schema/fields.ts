@@ -14,6 +14,23 @@ export const AUTH_METHODS = [
 	"consumer",
 ] as const;
 
+/** JWS algorithms with a digital signature or MAC (RFC 7518 §3.1, RFC 8037 §3.1). */
+export const ALGORITHMS = [
+	"RS256",
+	"RS384",
+	"RS512",
+	"PS256",
+	"PS384",
+	"PS512",
+	"ES256",
+	"ES384",
+	"ES512",
+	"EdDSA",
+	"HS256",
+	"HS384",
+	"HS512",
+] as const;
+
 /** An absolute URL: what Kong's typedef `url` accepts, with a scheme and a host. */
 const url = {
 	type: "string",
@@ -26,6 +43,19 @@ const headerName = {
 	type: "string",
 	pattern: "^[A-Za-z0-9_-]+$",
 	kong: { match: "^[%w_%-]+$" },
+} as const;
+
+const text = { type: "string", minLength: 1 } as const;
+
+const claimNames = { type: "array", items: text } as const;
+
+/** Claims that have a field of their own, or that nobody but the plugin may set. */
+const OWN_CLAIMS = ["iss", "iat", "exp", "nbf", "aud", "jti", "act"] as const;
+
+/** Claims by name, each with JSON or a text; texts may contain templates. */
+const claims = {
+	type: "object",
+	additionalProperties: { type: "string" },
 } as const;
 
 /**
@@ -55,7 +85,7 @@ export const configSchema = {
 			minLength: 1,
 			kong: { encrypted: true, referenceable: true },
 			description:
-				"Private JWK (JSON text) that signs the token; may be a vault reference.",
+				"Private JWK, or JWK Set of them, that signs the token (JSON text); may be a vault reference.",
 		},
 		expires_in: {
 			type: "number",
@@ -100,6 +130,115 @@ export const configSchema = {
 			default: ["basic", "jwt", "key", "oauth2", "mtls", "consumer"],
 			description:
 				"Authentications that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
+		},
+		add_claims: {
+			...claims,
+			propertyNames: {
+				minLength: 1,
+				not: { enum: [...OWN_CLAIMS, "client_id"] },
+			},
+			description:
+				"Claims to add unless the token has them: JSON or a text, with templates.",
+		},
+		set_claims: {
+			...claims,
+			propertyNames: { minLength: 1, not: { enum: OWN_CLAIMS } },
+			description:
+				"Claims to set, whatever the token has: JSON or a text, with templates. `client_id` may be one of them.",
+		},
+		keep_claims: {
+			...claimNames,
+			description:
+				"Claims of an incoming token that are copied; without this field all are.",
+		},
+		remove_claims: {
+			...claimNames,
+			description: "Claims of an incoming token that are not copied.",
+		},
+		strict_claims: {
+			type: "boolean",
+			default: false,
+			description:
+				"Refuse a request with 401 when a template has no value for it, instead of leaving the claim out.",
+		},
+		audience: {
+			type: "array",
+			items: text,
+			minItems: 1,
+			description:
+				"The claim `aud`, with templates, instead of the URL of the Kong Service: one value as a string, several as an array.",
+		},
+		subject: {
+			...text,
+			description: "The claim `sub`, with templates.",
+		},
+		not_before: {
+			type: "integer",
+			minimum: -86_400,
+			maximum: 86_400,
+			description:
+				"The claim `nbf`, in seconds from the time of issue; negative for backends whose clocks are slow.",
+		},
+		cap_expiry: {
+			type: "boolean",
+			default: false,
+			description: "Let no token outlive the incoming one it was made from.",
+		},
+		token_type: {
+			type: "string",
+			pattern: "^[A-Za-z0-9!#$&^_.+/-]+$",
+			kong: { match: "^[%w!#$&^_.+/%-]+$" },
+			default: "JWT",
+			description:
+				"The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",
+		},
+		key_id: {
+			...text,
+			description: "The header parameter `kid`, instead of the key's own.",
+		},
+		algorithm: {
+			type: "string",
+			enum: ALGORITHMS,
+			description:
+				"The header parameter `alg`, instead of the key's own; it must fit the key.",
+		},
+		active_kid: {
+			...text,
+			description:
+				"Which key signs when `private_jwk` is a JWK Set; without this field the first.",
+		},
+		include_x5c: {
+			type: "boolean",
+			default: false,
+			description:
+				"Put the key's certificate chain and its thumbprint into the header: `x5c`, `x5t#S256`.",
+		},
+		reuse_for: {
+			type: "number",
+			minimum: 0,
+			maximum: 86_400,
+			default: 0,
+			description:
+				"Give the same caller with the same claims the same token for this many seconds at most; 0 signs a fresh one for each request.",
+		},
+		bind_request: {
+			type: "boolean",
+			default: false,
+			description:
+				"Add claims that bind the token to the request: `htm`, `htu` (RFC 9449) and `content_digest` (RFC 9530).",
+		},
+		max_request_body_size: {
+			type: "integer",
+			minimum: 0,
+			maximum: 8_388_608,
+			default: 1_048_576,
+			description:
+				"Largest body in bytes that `bind_request` digests; a request with a larger one is refused with 413.",
+		},
+		log_claims: {
+			...claimNames,
+			description:
+				"Claims of the token to put into Kong's access log, as `x_custom_jwt.…`.",
 		},
 	},
 	required: ["private_jwk", "upstream_custom_jwt_header"],

@@ -5,7 +5,13 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Name } from "../plugins/x-custom-jwt";
-import { isRequired, type KongValue, kongFields, properties } from "./kong";
+import {
+	isRequired,
+	type KongValue,
+	kongFields,
+	kongType,
+	properties,
+} from "./kong";
 
 const ROOT = join(__dirname, "..");
 
@@ -38,7 +44,8 @@ export function configurationTable(): string {
 						? "**required**"
 						: "none"
 					: `\`${[property.default].flat().join("`, `")}\``;
-			const type = property.items ? "set of strings" : property.type;
+			const kind = kongType(property);
+			const type = /^(array|set|map)$/.test(kind) ? `${kind} of strings` : kind;
 			const note = property.kong?.referenceable ? ", encrypted" : "";
 			return `| \`${name}\` | ${type}${note} | ${byDefault} | ${property.description} |`;
 		}),

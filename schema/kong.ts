@@ -10,13 +10,20 @@ export type KongValue =
 
 /** The members of JSON Schema that schema/fields.ts uses. */
 interface Property {
-	type: "string" | "number" | "boolean" | "array";
+	type: "string" | "number" | "integer" | "boolean" | "array" | "object";
 	description: string;
 	default?: KongValue;
+	enum?: readonly string[];
 	minLength?: number;
-	minItems?: number;
 	exclusiveMinimum?: number;
-	items?: { type: string; enum: readonly string[] };
+	minimum?: number;
+	maximum?: number;
+	minItems?: number;
+	uniqueItems?: boolean;
+	/** Of an array, all strings. */
+	items?: { enum?: readonly string[]; minLength?: number };
+	/** Of an object, whose members are all strings. */
+	propertyNames?: { minLength: number; not: { enum: readonly string[] } };
 	kong?: { match?: string; encrypted?: boolean; referenceable?: boolean };
 }
 
@@ -30,25 +37,51 @@ export function isRequired(name: string): boolean {
 	return configSchema.required.some((required) => required === name);
 }
 
+/** A field's type in Kong's schema language. */
+export function kongType({ type, uniqueItems }: Property): string {
+	if (type === "array") return uniqueItems ? "set" : "array";
+	return type === "object" ? "map" : type;
+}
+
 /**
  * The configuration fields in Kong's schema language, with attributes that work for a JavaScript
  * plugin and in Konnect alike (Kong fact: functions do not).
  */
 export const kongFields = properties.map(([name, property]) => ({
 	[name]: defined({
-		type: property.type === "array" ? "set" : property.type,
+		type: kongType(property),
 		description: property.description,
 		required: isRequired(name) || undefined,
 		default: property.default,
-		elements: property.items && {
-			type: property.items.type,
-			one_of: property.items.enum,
+		one_of: property.enum,
+		elements: property.items && texts(property.items),
+		keys: property.propertyNames && {
+			...texts(property.propertyNames),
+			match_none: property.propertyNames.not.enum.map((claim) => ({
+				pattern: `^${claim}$`,
+				err: `${claim} cannot be set here`,
+			})),
 		},
+		values: property.propertyNames && texts({}),
 		len_min: property.minLength ?? property.minItems,
 		gt: property.exclusiveMinimum,
+		between:
+			property.minimum === undefined || property.maximum === undefined
+				? undefined
+				: [property.minimum, property.maximum],
 		...property.kong,
 	}),
 }));
+
+function texts({
+	enum: one_of,
+	minLength: len_min,
+}: {
+	enum?: readonly string[];
+	minLength?: number;
+}): Record<string, KongValue> {
+	return defined({ type: "string", one_of, len_min });
+}
 
 function defined(
 	attributes: Record<string, KongValue | undefined>,

@@ -25,7 +25,7 @@ return {
           {
             private_jwk = {
               type = "string",
-              description = "Private JWK (JSON text) that signs the token; may be a vault reference.",
+              description = "Private JWK, or JWK Set of them, that signs the token (JSON text); may be a vault reference.",
               required = true,
               len_min = 1,
               encrypted = true,
@@ -104,6 +104,247 @@ return {
                 },
               },
               len_min = 1,
+            },
+          },
+          {
+            add_claims = {
+              type = "map",
+              description = "Claims to add unless the token has them: JSON or a text, with templates.",
+              keys = {
+                type = "string",
+                len_min = 1,
+                match_none = {
+                  {
+                    pattern = "^iss$",
+                    err = "iss cannot be set here",
+                  },
+                  {
+                    pattern = "^iat$",
+                    err = "iat cannot be set here",
+                  },
+                  {
+                    pattern = "^exp$",
+                    err = "exp cannot be set here",
+                  },
+                  {
+                    pattern = "^nbf$",
+                    err = "nbf cannot be set here",
+                  },
+                  {
+                    pattern = "^aud$",
+                    err = "aud cannot be set here",
+                  },
+                  {
+                    pattern = "^jti$",
+                    err = "jti cannot be set here",
+                  },
+                  {
+                    pattern = "^act$",
+                    err = "act cannot be set here",
+                  },
+                  {
+                    pattern = "^client_id$",
+                    err = "client_id cannot be set here",
+                  },
+                },
+              },
+              values = {
+                type = "string",
+              },
+            },
+          },
+          {
+            set_claims = {
+              type = "map",
+              description = "Claims to set, whatever the token has: JSON or a text, with templates. `client_id` may be one of them.",
+              keys = {
+                type = "string",
+                len_min = 1,
+                match_none = {
+                  {
+                    pattern = "^iss$",
+                    err = "iss cannot be set here",
+                  },
+                  {
+                    pattern = "^iat$",
+                    err = "iat cannot be set here",
+                  },
+                  {
+                    pattern = "^exp$",
+                    err = "exp cannot be set here",
+                  },
+                  {
+                    pattern = "^nbf$",
+                    err = "nbf cannot be set here",
+                  },
+                  {
+                    pattern = "^aud$",
+                    err = "aud cannot be set here",
+                  },
+                  {
+                    pattern = "^jti$",
+                    err = "jti cannot be set here",
+                  },
+                  {
+                    pattern = "^act$",
+                    err = "act cannot be set here",
+                  },
+                },
+              },
+              values = {
+                type = "string",
+              },
+            },
+          },
+          {
+            keep_claims = {
+              type = "array",
+              description = "Claims of an incoming token that are copied; without this field all are.",
+              elements = {
+                type = "string",
+                len_min = 1,
+              },
+            },
+          },
+          {
+            remove_claims = {
+              type = "array",
+              description = "Claims of an incoming token that are not copied.",
+              elements = {
+                type = "string",
+                len_min = 1,
+              },
+            },
+          },
+          {
+            strict_claims = {
+              type = "boolean",
+              description = "Refuse a request with 401 when a template has no value for it, instead of leaving the claim out.",
+              default = false,
+            },
+          },
+          {
+            audience = {
+              type = "array",
+              description = "The claim `aud`, with templates, instead of the URL of the Kong Service: one value as a string, several as an array.",
+              elements = {
+                type = "string",
+                len_min = 1,
+              },
+              len_min = 1,
+            },
+          },
+          {
+            subject = {
+              type = "string",
+              description = "The claim `sub`, with templates.",
+              len_min = 1,
+            },
+          },
+          {
+            not_before = {
+              type = "integer",
+              description = "The claim `nbf`, in seconds from the time of issue; negative for backends whose clocks are slow.",
+              between = {
+                -86400,
+                86400,
+              },
+            },
+          },
+          {
+            cap_expiry = {
+              type = "boolean",
+              description = "Let no token outlive the incoming one it was made from.",
+              default = false,
+            },
+          },
+          {
+            token_type = {
+              type = "string",
+              description = "The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",
+              default = "JWT",
+              match = "^[%w!#$&^_.+/%-]+$",
+            },
+          },
+          {
+            key_id = {
+              type = "string",
+              description = "The header parameter `kid`, instead of the key's own.",
+              len_min = 1,
+            },
+          },
+          {
+            algorithm = {
+              type = "string",
+              description = "The header parameter `alg`, instead of the key's own; it must fit the key.",
+              one_of = {
+                "RS256",
+                "RS384",
+                "RS512",
+                "PS256",
+                "PS384",
+                "PS512",
+                "ES256",
+                "ES384",
+                "ES512",
+                "EdDSA",
+                "HS256",
+                "HS384",
+                "HS512",
+              },
+            },
+          },
+          {
+            active_kid = {
+              type = "string",
+              description = "Which key signs when `private_jwk` is a JWK Set; without this field the first.",
+              len_min = 1,
+            },
+          },
+          {
+            include_x5c = {
+              type = "boolean",
+              description = "Put the key's certificate chain and its thumbprint into the header: `x5c`, `x5t#S256`.",
+              default = false,
+            },
+          },
+          {
+            reuse_for = {
+              type = "number",
+              description = "Give the same caller with the same claims the same token for this many seconds at most; 0 signs a fresh one for each request.",
+              default = 0,
+              between = {
+                0,
+                86400,
+              },
+            },
+          },
+          {
+            bind_request = {
+              type = "boolean",
+              description = "Add claims that bind the token to the request: `htm`, `htu` (RFC 9449) and `content_digest` (RFC 9530).",
+              default = false,
+            },
+          },
+          {
+            max_request_body_size = {
+              type = "integer",
+              description = "Largest body in bytes that `bind_request` digests; a request with a larger one is refused with 413.",
+              default = 1048576,
+              between = {
+                0,
+                8388608,
+              },
+            },
+          },
+          {
+            log_claims = {
+              type = "array",
+              description = "Claims of the token to put into Kong's access log, as `x_custom_jwt.…`.",
+              elements = {
+                type = "string",
+                len_min = 1,
+              },
             },
           },
         },

@@ -1,4 +1,5 @@
 import { type ConfigFields, configSchema } from "../../schema/fields";
+import { Misconfigured } from "./errors";
 import { importSigningKey, type SigningKey } from "./signing-key";
 import { validator } from "./validator";
 
@@ -42,11 +43,32 @@ const validateFields = validator<ConfigFields & Scope>(
  */
 export function parseConfig(raw: unknown): Config {
 	const { service_id, route_id, consumer_id, ...fields } = validateFields(
-		structuredClone(raw),
+		withArrays(structuredClone(raw)),
 	);
+	const { not_before = 0, expires_in } = fields;
+	if (not_before >= expires_in)
+		throw new Misconfigured(
+			"config/not_before must be less than config/expires_in",
+		);
 	return {
 		...fields,
 		scope: { service_id, route_id, consumer_id },
-		signingKey: importSigningKey(fields.private_jwk),
+		signingKey: importSigningKey(fields.private_jwk, fields),
 	};
 }
+
+/** Lua has one type for both: an empty array may come as an empty object. */
+function withArrays(raw: unknown): unknown {
+	if (typeof raw !== "object" || raw === null) return raw;
+	return Object.fromEntries(
+		Object.entries(raw).map(([name, value]) =>
+			arrays.includes(name) && JSON.stringify(value) === "{}"
+				? [name, []]
+				: [name, value],
+		),
+	);
+}
+
+const arrays = Object.entries(configSchema.properties)
+	.filter(([, { type }]) => type === "array")
+	.map(([name]) => name);

@@ -1,7 +1,7 @@
 /** A request that must not reach the backend, and what its client gets to see instead. */
 export abstract class Refusal extends Error {
 	/** HTTP status of the response. */
-	abstract readonly status: 401 | 500;
+	abstract readonly status: 401 | 413 | 500;
 	/** The `message` member of the body, in Kong's words for this status. */
 	abstract readonly title: string;
 
@@ -17,7 +17,7 @@ export abstract class Refusal extends Error {
 	}
 }
 
-/** Nobody authenticated, the wanted method did not, or no `client_id` can be had. Becomes 401. */
+/** Nobody authenticated, the wanted method did not, or a claim cannot be had. Becomes 401. */
 export class Unauthorized extends Refusal {
 	override readonly status = 401;
 	override readonly title = "Unauthorized";
@@ -27,9 +27,20 @@ export class Unauthorized extends Refusal {
 		reason:
 			| "nobody_authenticated"
 			| "method_not_accepted"
-			| "no_client_id" = "no_client_id",
+			| "no_client_id"
+			| "claim_refused" = "no_client_id",
 	) {
 		super(message, reason);
+	}
+}
+
+/** The body of a request that the token is to be bound to is larger than allowed. Becomes 413. */
+export class PayloadTooLarge extends Refusal {
+	override readonly status = 413;
+	override readonly title = "Payload too large";
+
+	constructor(message: string) {
+		super(message, "payload_too_large");
 	}
 }
 

@@ -7,6 +7,7 @@ import type { Consumer, Credential, Kong } from "./pdk";
 
 /** Whom Kong authenticated. */
 export interface Identity {
+	method: AuthMethod;
 	/** The claim `client_id`. */
 	clientId: string;
 	/** Claims of the incoming token; none when the client did not come with a token. */
@@ -41,18 +42,18 @@ export async function identify(
 		credential || !(await isAnonymous(kong, authenticated))
 			? authenticated
 			: undefined;
-	const identity = (clientId: string, tokenClaims: JWTPayload = {}) => ({
-		clientId,
-		tokenClaims,
-		consumer,
-	});
+	const identity = (
+		method: AuthMethod,
+		clientId: string,
+		tokenClaims: JWTPayload = {},
+	): Identity => ({ method, clientId, tokenClaims, consumer });
 	const username = text(credential?.username);
 	const key = text(credential?.key);
 	const client_id = text(credential?.client_id);
 
 	if (username) {
 		accept(config, "basic");
-		return identity(username);
+		return identity("basic", username);
 	}
 	if (key && isJwtCredential(credential)) {
 		accept(config, "jwt");
@@ -60,15 +61,15 @@ export async function identify(
 		const claims = token && tokenPayload(token);
 		if (!claims)
 			throw new Unauthorized("jwt: the jwt plugin left no token to read");
-		return identity(clientIdClaim(config, claims), claims);
+		return identity("jwt", clientIdClaim(config, claims), claims);
 	}
 	if (key) {
 		accept(config, "key");
-		return identity(key);
+		return identity("key", key);
 	}
 	if (client_id) {
 		accept(config, "oauth2");
-		return identity(client_id);
+		return identity("oauth2", client_id);
 	}
 	if (credential && config.auth_methods.join() === "key") {
 		const header = text(await kong.request.getHeader(config.apikey_header));
@@ -76,22 +77,23 @@ export async function identify(
 			throw new Unauthorized(
 				`key: neither the credential nor the header ${config.apikey_header} holds an API key`,
 			);
-		return identity(header);
+		return identity("key", header);
 	}
 	if (await isCertificateVerified(kong)) {
 		accept(config, "mtls");
-		return identity(await subjectDn(kong));
+		return identity("mtls", await subjectDn(kong));
 	}
 	if (credential || consumer) {
 		const claims = await bearerClaims(kong);
 		if (claims) {
 			accept(config, "oidc");
-			return identity(clientIdClaim(config, claims), claims);
+			return identity("oidc", clientIdClaim(config, claims), claims);
 		}
 	}
 	if (consumer) {
 		accept(config, "consumer");
 		return identity(
+			"consumer",
 			text(consumer.custom_id) ?? text(consumer.username) ?? consumer.id,
 		);
 	}
@@ -101,6 +103,21 @@ export async function identify(
 			: "nobody authenticated: no credential, no consumer, no verified client certificate; is a security plugin enabled on the route?",
 		"nobody_authenticated",
 	);
+}
+
+/**
+ * Whether the identity follows from the credential alone, its consumer included: a user name, API key
+ * or client ID in an entity that belongs to a consumer.
+ */
+export function isSelfContained(
+	credential: Credential | undefined,
+): credential is Credential {
+	const identifier =
+		text(credential?.username) ??
+		(isJwtCredential(credential) ? undefined : text(credential?.key)) ??
+		text(credential?.client_id);
+	const owner = credential?.consumer as Partial<Consumer> | undefined;
+	return identifier !== undefined && text(owner?.id) !== undefined;
 }
 
 function accept(config: IdentityConfig, method: AuthMethod): void {

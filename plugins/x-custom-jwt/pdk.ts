@@ -11,6 +11,8 @@ export interface Kong {
 	client: {
 		getCredential(): Promise<Credential | undefined>;
 		getConsumer(): Promise<Consumer | undefined>;
+		/** The client's IP address, by `X-Forwarded-For` where Kong trusts the proxy in front of it. */
+		getForwardedIp(): Promise<string | undefined>;
 		tls: {
 			/** PEM, the client's own certificate first; also when it did not verify. */
 			getFullClientCertificateChain(): Promise<string | undefined>;
@@ -20,19 +22,40 @@ export interface Kong {
 	log: {
 		warn(message: string): Promise<void>;
 		err(message: string): Promise<void>;
+		/** Adds a member to the entries of Kong's log plugins. */
+		setSerializeValue(
+			name: string,
+			value: Record<string, unknown>,
+		): Promise<void>;
 	};
 	nginx: {
 		getCtx(key: string): Promise<unknown>;
 		getVar(name: string): Promise<string | undefined>;
 	};
-	request: { getHeader(name: string): Promise<string | undefined> };
+	request: {
+		/** These four are by `X-Forwarded-…` where Kong trusts the proxy in front of it. */
+		getForwardedScheme(): Promise<string>;
+		getForwardedHost(): Promise<string>;
+		getForwardedPort(): Promise<number>;
+		/** Without query, normalised. */
+		getForwardedPath(): Promise<string>;
+		getHeader(name: string): Promise<string | undefined>;
+		getMethod(): Promise<string>;
+		/** The first of that name; `true` when it has no value. */
+		getQueryArg(name: string): Promise<string | true | undefined>;
+		/**
+		 * @param maxSize how many bytes of a body that Kong buffered to disk are read; Kong ends the request
+		 * with 500 when it has more (Kong fact)
+		 */
+		getRawBody(maxSize: number): Promise<Uint8Array | undefined>;
+	};
 	response: {
 		/** Ends the request. No later PDK call of the same event is ever answered. */
 		exit(status: number, body: Record<string, unknown>): Promise<void>;
 		setHeader(name: string, value: string): Promise<void>;
 	};
 	router: {
-		getRoute(): Promise<{ id: string } | undefined>;
+		getRoute(): Promise<Route | undefined>;
 		getService(): Promise<Service | undefined>;
 	};
 	service: {
@@ -48,11 +71,19 @@ export interface Consumer {
 	id: string;
 	username?: string | null;
 	custom_id?: string | null;
+	tags?: string[] | null;
+}
+
+/** Kong's route entity. */
+export interface Route {
+	id: string;
+	name?: string | null;
 }
 
 /** Kong's service entity: where the request goes. */
 export interface Service {
 	id: string;
+	name?: string | null;
 	protocol: string;
 	host: string;
 	port: number;

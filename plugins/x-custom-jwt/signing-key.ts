@@ -1,5 +1,6 @@
 import {
 	constants,
+	createHash,
 	createHmac,
 	createPrivateKey,
 	createPublicKey,
@@ -8,8 +9,10 @@ import {
 	type SignKeyObjectInput,
 	sign,
 	verify,
+	X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
+import type { ConfigFields, ALGORITHMS as NAMES } from "../../schema/fields";
 import { Misconfigured } from "./errors";
 import { validator } from "./validator";
 
@@ -19,12 +22,21 @@ export interface SigningKey {
 	alg: string;
 	/** Key ID, the header parameter `kid`; absent when the JWK has none. */
 	kid: string | undefined;
+	/** Header parameters of its X.509 certificates, where they are wanted. */
+	certificates: CertificateParameters | undefined;
 	/**
 	 * Computes the JWS signature (RFC 7515 §5.1).
 	 * @param signingInput `BASE64URL(header).BASE64URL(payload)`
 	 * @returns the signature's bytes
 	 */
 	sign(signingInput: string): Promise<Buffer>;
+}
+
+interface CertificateParameters {
+	/** The chain, DER in base64, the key's own certificate first (RFC 7515 §4.1.6). */
+	x5c: string[];
+	/** SHA-256 of the key's own certificate, base64url (RFC 7515 §4.1.8). */
+	"x5t#S256": string;
 }
 
 type Kty = "RSA" | "EC" | "OKP" | "oct";
@@ -47,7 +59,7 @@ const PSS = {
 // JWS wants R and S side by side (RFC 7518 §3.4), not OpenSSL's DER.
 const RS = { dsaEncoding: "ieee-p1363" } as const;
 
-const ALGORITHMS: Record<string, Algorithm> = {
+const ALGORITHMS: Record<(typeof NAMES)[number], Algorithm> = {
 	RS256: { kty: "RSA", hash: "sha256" },
 	RS384: { kty: "RSA", hash: "sha384" },
 	RS512: { kty: "RSA", hash: "sha512" },
@@ -63,11 +75,17 @@ const ALGORITHMS: Record<string, Algorithm> = {
 	HS512: { kty: "oct", hash: "sha512", hashBytes: 64 },
 };
 
+type AlgorithmName = keyof typeof ALGORITHMS;
+
+const algorithmNames = Object.keys(ALGORITHMS) as AlgorithmName[];
+
 interface PrivateJwk extends JsonWebKey {
 	kty: Kty;
-	alg?: string;
+	alg?: AlgorithmName;
 	kid?: string;
 	key_ops?: string[];
+	x5c?: string[];
+	"x5t#S256"?: string;
 }
 
 const SUBJECT = "private_jwk";
@@ -77,6 +95,15 @@ const validateKty = validator<PrivateJwk>(
 		type: "object",
 		properties: { kty: { enum: ["RSA", "EC", "OKP", "oct"] } },
 		required: ["kty"],
+	},
+	SUBJECT,
+);
+
+const validateSet = validator<{ keys: unknown[] }>(
+	{
+		type: "object",
+		properties: { keys: { type: "array", minItems: 1 } },
+		required: ["keys"],
 	},
 	SUBJECT,
 );
@@ -94,8 +121,8 @@ const validateJwk: Record<Kty, (data: unknown) => PrivateJwk> = {
  */
 function jwkValidator(kty: Kty, members: string[], curves?: string[]) {
 	const base64url = { type: "string", pattern: "^[A-Za-z0-9_-]+$" };
-	const algorithms = Object.keys(ALGORITHMS).filter(
-		(alg) => ALGORITHMS[alg]?.kty === kty,
+	const algorithms = algorithmNames.filter(
+		(alg) => ALGORITHMS[alg].kty === kty,
 	);
 	return validator<PrivateJwk>(
 		{
@@ -108,6 +135,8 @@ function jwkValidator(kty: Kty, members: string[], curves?: string[]) {
 				use: { const: "sig" },
 				key_ops: { type: "array", items: { type: "string" } },
 				oth: false,
+				x5c: { type: "array", minItems: 1, items: { type: "string" } },
+				"x5t#S256": base64url,
 			},
 			required: curves ? ["crv", ...members] : members,
 		},
@@ -119,23 +148,44 @@ function jwkValidator(kty: Kty, members: string[], curves?: string[]) {
  * Imports the private JWK of a configuration: validated, converted to PEM, loaded, and tried once,
  * so that what cannot sign a verifiable token is refused when an instance starts.
  *
- * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct
+ * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct; or a JWK Set, of which
+ * only the key that signs is looked at
  * @throws {Misconfigured} naming the member at fault, never its value
  * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
  */
-export function importSigningKey(text: string): SigningKey {
-	const json = parseJson(text);
+export function importSigningKey(
+	text: string,
+	{
+		active_kid,
+		key_id,
+		algorithm,
+		include_x5c,
+	}: Partial<
+		Pick<ConfigFields, "active_kid" | "key_id" | "algorithm" | "include_x5c">
+	> = {},
+): SigningKey {
+	const json = activeJwk(parseJson(text), active_kid);
 	const { kty } = validateKty(json);
 	const jwk = validateJwk[kty](json);
 	if (jwk.key_ops && !jwk.key_ops.includes("sign"))
 		throw new Misconfigured(`${SUBJECT}/key_ops must contain sign`);
-	const alg = jwk.alg ?? defaultAlgorithm(jwk);
-	const algorithm = ALGORITHMS[alg];
-	if (!algorithm || !fitsCurve(algorithm, jwk))
-		throw new Misconfigured(`${SUBJECT}/alg does not fit ${SUBJECT}/crv`);
-	const sign =
-		kty === "oct" ? hmac(jwk, algorithm) : digitalSignature(jwk, algorithm);
-	return { alg, kid: jwk.kid, sign };
+	const fitting = algorithmNames.filter((name) => fits(ALGORITHMS[name], jwk));
+	const alg = algorithm ?? jwk.alg ?? fitting[0];
+	if (!alg || !fitting.includes(alg))
+		throw new Misconfigured(
+			algorithm
+				? `config/algorithm does not fit ${SUBJECT}, which can sign with ${fitting.join(", ")}`
+				: `${SUBJECT}/alg does not fit ${SUBJECT}/crv`,
+		);
+	return {
+		alg,
+		kid: key_id ?? jwk.kid,
+		certificates: include_x5c ? certificateParameters(jwk) : undefined,
+		sign:
+			kty === "oct"
+				? hmac(jwk, ALGORITHMS[alg])
+				: digitalSignature(jwk, ALGORITHMS[alg]),
+	};
 }
 
 /**
@@ -167,23 +217,58 @@ function parseJson(text: string): unknown {
 				: `${SUBJECT} is not JSON; a private JWK (RFC 7517) is expected, not PEM`,
 		);
 	}
-	if (typeof json === "object" && json !== null && Object.hasOwn(json, "keys"))
-		throw new Misconfigured(
-			`${SUBJECT} is a JWK Set; one private JWK is expected`,
-		);
 	return json;
 }
 
-/** The algorithm of a JWK that does not name one: RS256 and HS256, else the curve's only one. */
-function defaultAlgorithm(jwk: PrivateJwk): string {
-	const fits = Object.entries(ALGORITHMS).find(
-		([, algorithm]) => algorithm.kty === jwk.kty && fitsCurve(algorithm, jwk),
+/** The key of a JWK Set (RFC 7517 §5) that signs; a single JWK is that key. */
+function activeJwk(json: unknown, kid: string | undefined): unknown {
+	const isSet =
+		typeof json === "object" && json !== null && Object.hasOwn(json, "keys");
+	const keys: unknown[] = isSet ? validateSet(json).keys : [json];
+	if (kid === undefined) return keys[0];
+	const active = keys.filter((key) => (key as PrivateJwk | null)?.kid === kid);
+	if (active.length === 1) return active[0];
+	throw new Misconfigured(
+		`config/active_kid: ${active.length === 0 ? "no key" : "more than one key"} of ${SUBJECT} has this kid`,
 	);
-	return fits?.[0] ?? "";
 }
 
-function fitsCurve(algorithm: Algorithm, { crv }: PrivateJwk): boolean {
-	return !algorithm.crv || algorithm.crv === crv;
+/** Whether an algorithm can be used with a key; the first that can is the default of a JWK without `alg`. */
+function fits({ kty, crv }: Algorithm, jwk: PrivateJwk): boolean {
+	return kty === jwk.kty && (!crv || crv === jwk.crv);
+}
+
+/**
+ * @throws {Misconfigured} when there are no certificates, or the first is not of this key, as RFC 7517
+ * §4.7 demands
+ */
+function certificateParameters(jwk: PrivateJwk): CertificateParameters {
+	const { x5c } = jwk;
+	if (!x5c)
+		throw new Misconfigured(
+			`${SUBJECT}/x5c is missing, which config/include_x5c puts into the header`,
+		);
+	const chain = x5c.map((certificate, index) => {
+		const der = Buffer.from(certificate, "base64");
+		try {
+			return new X509Certificate(der);
+		} catch {
+			throw new Misconfigured(
+				`${SUBJECT}/x5c/${index} is no certificate: DER in base64 is expected`,
+			);
+		}
+	});
+	const [own] = chain;
+	if (!own?.checkPrivateKey(createPrivateKey(toPem(jwk))))
+		throw new Misconfigured(
+			`${SUBJECT}/x5c/0 is not the certificate of this key`,
+		);
+	const thumbprint = createHash("sha256").update(own.raw).digest("base64url");
+	if (jwk["x5t#S256"] && jwk["x5t#S256"] !== thumbprint)
+		throw new Misconfigured(
+			`${SUBJECT}/x5t#S256 is not the thumbprint of ${SUBJECT}/x5c/0`,
+		);
+	return { x5c, "x5t#S256": thumbprint };
 }
 
 // On this thread: hashing a token takes less of it than handing the hash to the pool would.

@@ -4,19 +4,19 @@ import type { SigningKey } from "./signing-key";
 /**
  * Prepares a signer of tokens; what all tokens of a configuration share is encoded once.
  *
- * @param key the prepared key; its `alg` and `kid` enter the protected header
- * @param jku URL of the JWK Set, for the protected header (RFC 7515 §4.1.2)
+ * @param key the prepared key; its `alg`, `kid` and `certificates` enter the protected header
+ * @param header `jku`, the URL of the JWK Set (RFC 7515 §4.1.2), and `typ` (RFC 7519 §5.1)
  * @returns a function from a claims set to a JWT in JWS Compact Serialization (RFC 7515 §3.1)
- * @example await tokenSigner(config.signingKey, config.jku)({ client_id: "my-user" })
+ * @example await tokenSigner(key, { typ: "JWT", jku })({ client_id: "my-user" })
  */
 export function tokenSigner(
-	key: SigningKey,
-	jku: string,
+	{ alg, kid, certificates, sign }: SigningKey,
+	{ typ, jku }: { typ: string; jku: string },
 ): (claims: Claims) => Promise<string> {
-	const header = encode({ typ: "JWT", alg: key.alg, kid: key.kid, jku });
+	const header = encode({ typ, alg, kid, jku, ...certificates });
 	return async (claims) => {
 		const signingInput = `${header}.${encode(claims)}`;
-		const signature = await key.sign(signingInput);
+		const signature = await sign(signingInput);
 		return `${signingInput}.${signature.toString("base64url")}`;
 	};
 }

@@ -29,6 +29,8 @@ export function validator<T>(
 function describe(error: ErrorObject, subject: string): string {
 	const member = `${subject}${error.instancePath}`;
 	const { missingProperty, allowedValues, allowedValue } = error.params;
+	if (error.propertyName !== undefined)
+		return `${member}/${error.propertyName} cannot be set`;
 	if (error.keyword === "false schema") return `${member} is not supported`;
 	if (missingProperty) return `${member}/${missingProperty} is missing`;
 	if (allowedValues)

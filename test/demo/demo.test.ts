@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { type Document, parseDocument } from "yaml";
 import { type Anything, IDP_ISSUER } from "../backend/backend";
 import { loadDeclarative, parseDeclarative } from "../gateway/declarative";
+import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { send } from "../http";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
 import { makeFlows, signToken, testKey } from "./flows";
@@ -228,6 +230,126 @@ test.each([
 		});
 	},
 );
+
+describe("kong.yml with templates and request binding", () => {
+	const LIMIT = 20_000;
+	let demo: Awaited<ReturnType<typeof start>>;
+	beforeAll(async () => {
+		demo = await start({
+			configuration: editedKongYml((document) => {
+				for (const [field, value] of Object.entries({
+					set_claims: {
+						tenant: "$(headers.x-tenant-id or 'none')",
+						client_id: "$(consumer.custom_id)",
+						query: "$(query_params.q)",
+						entities: '["$(service.name)", "$(route.name)", "$(client.ip)"]',
+					},
+					audience: ["http://httpbin:9000/anything", "https://orders.example"],
+					subject: "$(consumer.username)",
+					token_type: "at+jwt",
+					bind_request: true,
+					max_request_body_size: LIMIT,
+					log_claims: ["sub", "jti"],
+				}))
+					document.setIn([...PLUGIN_CONFIG, field], value);
+			}),
+		});
+	});
+
+	const post = (body: string, headers: Record<string, string> = {}) =>
+		send(`${demo.gateway.httpUrl}/apiKey/orders?q=books&secret=1`, {
+			method: "POST",
+			headers: { ...apikey, ...headers },
+			body,
+		});
+
+	test("gives the backend a token of what it asked for", async () => {
+		const reply = await post("", { "X-Tenant-ID": "acme" });
+		const { jwt }: Anything = JSON.parse(reply.body);
+		expect(jwt.header.typ).toBe("at+jwt");
+		expect(jwt.claims).toMatchObject({
+			client_id: "contact@konghq.com-ID1",
+			sub: "contact@konghq.com",
+			aud: ["http://httpbin:9000/anything", "https://orders.example"],
+			tenant: "acme",
+			query: "books",
+			entities: ["httpbin", "apiKey", expect.stringMatching(/^(127|::1)/)],
+		});
+		const entry = demo.lines.find((line) => line.includes("x_custom_jwt "));
+		expect(entry).toContain("contact@konghq.com");
+		expect(entry).toContain(jwt.claims.jti);
+	});
+
+	test.each([
+		["empty", ""],
+		["small", '{"hello": "world"}\n'],
+		["beyond ASCII", "Zoë 客户 🔑"],
+		// Above 8 KiB Kong keeps a body in a file.
+		["that Kong keeps in a file", "line\n".repeat(LIMIT / 5)],
+	])(
+		"binds the token to the very body that the backend gets: %s",
+		async (_, body) => {
+			for (const headers of [undefined, { "transfer-encoding": "chunked" }]) {
+				const reply = await post(body, headers);
+				const { jwt, data, method }: Anything = JSON.parse(reply.body);
+				expect(data).toBe(body);
+				expect(method).toBe("POST");
+				const digest = createHash("sha256").update(data).digest("base64");
+				expect(jwt.claims).toMatchObject({
+					htm: "POST",
+					htu: `${demo.gateway.httpUrl}/apiKey/orders`,
+					content_digest: `sha-256=:${digest}:`,
+					tenant: "none",
+				});
+			}
+		},
+	);
+
+	test.each<[string, number, Record<string, string>]>([
+		["413", 413, {}],
+		// Kong's own refusal: it does not read a larger body than it is told to.
+		["500 when only Kong can tell", 500, { "transfer-encoding": "chunked" }],
+	])(
+		"answers a larger body with %s, and the backend sees nothing",
+		async (_, status, headers) => {
+			const before = demo.backend.received.length;
+			const reply = await post("x".repeat(LIMIT + 1), headers);
+			expect(reply.status).toBe(status);
+			expect(demo.backend.received).toHaveLength(before);
+			if (status === 413)
+				expect(JSON.parse(reply.body)).toEqual({
+					message: "Payload too large",
+					detail: expect.stringContaining("max_request_body_size"),
+				});
+		},
+	);
+
+	test("refuses a client whose API key would become a claim", async () => {
+		const reply = await post("", { "x-tenant-id": apikey.apikey });
+		expect(reply.status).toBe(401);
+		expect(reply.body + demo.lines.join()).not.toContain(apikey.apikey);
+	});
+});
+
+test("kong.yml with reuse_for gives each caller one token on both plugin servers", async () => {
+	const configuration = editedKongYml((document) =>
+		document.setIn([...PLUGIN_CONFIG, "reuse_for"], 60),
+	);
+	for (const pluginServerCommand of [stockServer(), dedicatedServer()]) {
+		const { gateway } = await start({ configuration, pluginServerCommand });
+		const tokens = async (path: string, headers: Record<string, string>) => {
+			const request = () => send(gateway.httpUrl + path, { headers });
+			const replies = [await request(), await request(), await request()];
+			return new Set(
+				replies.map(({ body }) => JSON.parse(body).headers["x-custom-jwt"]),
+			);
+		};
+		const keys = await tokens("/apiKey", apikey);
+		const users = await tokens("/basicAuth", basic("my-user", "My p@ssword!"));
+		expect([...keys, ...users]).toHaveLength(2);
+		expect(new Set([...keys, ...users]).size).toBe(2);
+	}
+});
 
 describe("when something breaks", () => {
 	test("a killed plugin server comes back, and no request is answered without a verified token", async () => {

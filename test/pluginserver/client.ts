@@ -94,8 +94,9 @@ export class Client {
 
 	/** Answers the PDK call of a step as Kong does, with `nil` for what is not in the answers. */
 	async step({ Data, EventId }: Step, answers: PdkAnswers): Promise<Step> {
-		const method = (Data as PdkCall).Method;
-		const result = answers[method];
+		const { Method: method, Args } = Data as PdkCall;
+		const answer = answers[method];
+		const result = typeof answer === "function" ? answer(...Args) : answer;
 		return (await this.call(stepMethod(method), {
 			...(result !== undefined && { Data: result }),
 			EventId,
@@ -129,7 +130,7 @@ export class Client {
 export const EXIT = "kong.response.exit";
 export const SET_HEADER = "kong.service.request.set_header";
 
-/** Kong's answers to PDK calls, by method. */
+/** Kong's answers to PDK calls, by method; a function gets the call's arguments. */
 export type PdkAnswers = Record<string, unknown>;
 
 /** Kong's answers about a request that nobody authenticated. */

@@ -21,6 +21,8 @@ const ATTRIBUTES = [
 	"referenceable",
 	"description",
 	"elements",
+	"keys",
+	"values",
 ];
 const TYPES = [
 	"string",
@@ -57,6 +59,24 @@ describe("the schema for Kong", () => {
 			downstream_custom_jwt_header: undefined,
 			verbose: false,
 			auth_methods: ["basic", "jwt", "key", "oauth2", "mtls", "consumer"],
+			add_claims: undefined,
+			set_claims: undefined,
+			keep_claims: undefined,
+			remove_claims: undefined,
+			strict_claims: false,
+			audience: undefined,
+			subject: undefined,
+			not_before: undefined,
+			cap_expiry: false,
+			token_type: "JWT",
+			key_id: undefined,
+			algorithm: undefined,
+			active_kid: undefined,
+			include_x5c: false,
+			reuse_for: 0,
+			bind_request: false,
+			max_request_body_size: 1_048_576,
+			log_claims: undefined,
 		});
 	});
 
@@ -87,9 +107,67 @@ describe("the schema for Kong", () => {
 		expect(fields.expires_in).toMatchObject({ type: "number", gt: 0 });
 	});
 
+	test.each([...["keep_claims", "remove_claims", "log_claims", "audience"]])(
+		"takes a list of texts, none of them empty, in %s",
+		(name) => {
+			expect(fields[name]).toMatchObject({
+				type: "array",
+				elements: { type: "string", len_min: 1 },
+			});
+		},
+	);
+
+	test("takes an audience of one at least", () => {
+		expect(fields.audience).toMatchObject({ len_min: 1 });
+	});
+
+	test.each([
+		["not_before", "integer", [-86_400, 86_400]],
+		["reuse_for", "number", [0, 86_400]],
+		["max_request_body_size", "integer", [0, 8_388_608]],
+	])("limits %s", (name, type, between) => {
+		expect(fields[name]).toMatchObject({ type, between });
+	});
+
+	test("takes the algorithms of RFC 7518 and RFC 8037 that sign, and no other", () => {
+		const bits = [256, 384, 512];
+		const names = bits.flatMap((n) => [`RS${n}`, `PS${n}`, `ES${n}`, `HS${n}`]);
+		const { type, one_of } = fields.algorithm ?? {};
+		expect(type).toBe("string");
+		expect([...(one_of as string[])].sort()).toEqual(
+			[...names, "EdDSA"].sort(),
+		);
+	});
+
+	const own = ["iss", "iat", "exp", "nbf", "aud", "jti", "act"];
+
+	test.each([
+		["add_claims", [...own, "client_id"], ["sub", "iat2", "xact", "client-id"]],
+		["set_claims", own, ["client_id", "sub", "iat2", "xact"]],
+	])(
+		"takes in %s a map of texts, without the claims of the plugin",
+		(name, refused, taken) => {
+			const { type, keys, values } = fields[name] as {
+				type: string;
+				keys: { match_none: { pattern: string; err: string }[] };
+				values: object;
+			};
+			expect(type).toBe("map");
+			expect(values).toEqual({ type: "string" });
+			expect(keys).toMatchObject({ type: "string", len_min: 1 });
+			// Of the Lua patterns here JavaScript makes the same.
+			const refuses = (claim: string) =>
+				keys.match_none.some(({ pattern }) => new RegExp(pattern).test(claim));
+			expect(refused.filter(refuses)).toEqual(refused);
+			expect(taken.filter(refuses)).toEqual([]);
+			for (const { err } of keys.match_none)
+				expect(err).toMatch(/^\w+ cannot be set here$/);
+		},
+	);
+
 	test.each(entries)("has only what Kong understands in %s", (_, field) => {
-		const { elements = {} } = field;
-		for (const attributes of [field, elements])
+		const { elements = {}, keys = {}, values = {} } = field;
+		for (const attributes of [field, elements, keys, values])
 			expect(ATTRIBUTES).toEqual(
 				expect.arrayContaining(Object.keys(attributes)),
 			);

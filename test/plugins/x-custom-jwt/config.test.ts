@@ -22,12 +22,27 @@ describe("a configuration", () => {
 			upstream_custom_jwt_header: "X-Custom-Jwt",
 			verbose: false,
 			auth_methods: ["basic", "jwt", "key", "oauth2", "mtls", "consumer"],
+			strict_claims: false,
+			cap_expiry: false,
+			token_type: "JWT",
+			include_x5c: false,
+			reuse_for: 0,
+			bind_request: false,
+			max_request_body_size: 1_048_576,
 		});
 	});
 
 	test("does not answer the token to the client by default", () => {
 		const config = parseConfig(rawConfig());
 		expect(config.downstream_custom_jwt_header).toBeUndefined();
+	});
+
+	test.each([
+		...["add_claims", "set_claims", "keep_claims", "remove_claims"],
+		...["audience", "subject", "not_before", "key_id", "algorithm"],
+		...["active_kid", "log_claims"],
+	])("has no %s by default", (field) => {
+		expect(parseConfig(rawConfig())).not.toHaveProperty(field);
 	});
 
 	test("keeps what is given", () => {
@@ -41,6 +56,23 @@ describe("a configuration", () => {
 			downstream_custom_jwt_header: "X_Token",
 			verbose: true,
 			auth_methods: ["oidc"],
+			add_claims: { env: "production", "https://example.com/org": "" },
+			set_claims: { client_id: "$(consumer.custom_id)", sub: "{}" },
+			keep_claims: ["sub"],
+			remove_claims: ["scope", "iat"],
+			strict_claims: true,
+			audience: ["https://a", "$(service.name)"],
+			subject: "$(consumer.id)",
+			not_before: -5,
+			cap_expiry: true,
+			token_type: "application/at+jwt",
+			key_id: "kong",
+			algorithm: "ES256",
+			active_kid: "kong",
+			reuse_for: 0.5,
+			bind_request: true,
+			max_request_body_size: 0,
+			log_claims: ["jti"],
 		};
 		expect(parseConfig(rawConfig(given))).toMatchObject(given);
 	});
@@ -75,6 +107,66 @@ describe("a configuration", () => {
 	});
 });
 
+describe("an empty list, which Lua may send as an empty object,", () => {
+	test.each(["keep_claims", "remove_claims", "log_claims"])(
+		"stays a list in %s",
+		(field) => {
+			for (const empty of [{}, []])
+				expect(parseConfig(rawConfig({ [field]: empty }))).toMatchObject({
+					[field]: [],
+				});
+		},
+	);
+
+	test.each(["auth_methods", "audience"])(
+		"is refused in %s as one",
+		(field) => {
+			expect(() => parseConfig(rawConfig({ [field]: {} }))).toThrow(
+				new Misconfigured(`config/${field} must NOT have fewer than 1 items`),
+			);
+		},
+	);
+
+	test("is not made of an empty map", () => {
+		const config = parseConfig(rawConfig({ add_claims: {}, set_claims: {} }));
+		expect(config).toMatchObject({ add_claims: {}, set_claims: {} });
+	});
+});
+
+describe("a configuration may set", () => {
+	test.each(["sub", "nonce", "__proto__", "constructor", "iat2", "a/b c"])(
+		"a claim called %s",
+		(claim) => {
+			const named = JSON.parse(`{${JSON.stringify(claim)}: "x"}`);
+			const { add_claims, set_claims } = parseConfig(
+				rawConfig({ add_claims: named, set_claims: named }),
+			);
+			expect(Object.entries(add_claims ?? {})).toEqual([[claim, "x"]]);
+			expect(Object.entries(set_claims ?? {})).toEqual([[claim, "x"]]);
+		},
+	);
+
+	test.each(
+		["iss", "iat", "exp", "nbf", "aud", "jti", "act", "client_id"].flatMap(
+			(claim) => [
+				["add_claims", claim],
+				["set_claims", claim],
+			],
+		),
+	)(
+		"in %s not the claim %s, unless it is client_id in set_claims",
+		(field, claim) => {
+			const raw = rawConfig({ [field]: { sub: "alice", [claim]: "x" } });
+			if (field === "set_claims" && claim === "client_id")
+				expect(() => parseConfig(raw)).not.toThrow();
+			else
+				expect(() => parseConfig(raw)).toThrow(
+					new Misconfigured(`config/${field}/${claim} cannot be set`),
+				);
+		},
+	);
+});
+
 describe("a configuration is refused, naming the field,", () => {
 	test.each<[string, unknown]>([
 		["iss", "kong"],
@@ -101,11 +193,66 @@ describe("a configuration is refused, naming the field,", () => {
 		["auth_methods", ["basic", "basic"]],
 		["auth_methods", "basic"],
 		["route_id", 7],
+		["add_claims", "env=production"],
+		["add_claims", { n: 5 }],
+		["add_claims", { "": "x" }],
+		["set_claims", { tenant: null }],
+		["set_claims", ["a"]],
+		["keep_claims", "sub"],
+		["keep_claims", [""]],
+		["keep_claims", { 0: "sub" }],
+		["remove_claims", [7]],
+		["strict_claims", "yes"],
+		["audience", "https://a"],
+		["audience", []],
+		["audience", [""]],
+		["subject", ""],
+		["subject", 7],
+		["not_before", 0.5],
+		["not_before", "5"],
+		["not_before", -86_401],
+		["not_before", 86_401],
+		["not_before", 1800],
+		["cap_expiry", 1],
+		["token_type", ""],
+		["token_type", "at jwt"],
+		["token_type", "at+jwt\n"],
+		["key_id", ""],
+		["algorithm", "none"],
+		["algorithm", "es256"],
+		["algorithm", "RS256"],
+		["active_kid", ""],
+		["active_kid", "other"],
+		["include_x5c", "true"],
+		["reuse_for", -1],
+		["reuse_for", 86_401],
+		["reuse_for", "60"],
+		["bind_request", "POST"],
+		["max_request_body_size", -1],
+		["max_request_body_size", 0.5],
+		["max_request_body_size", 8_388_609],
+		["log_claims", "jti"],
+		["log_claims", [""]],
 	])("when %s is %j", (field, value) => {
 		const parse = () => parseConfig(rawConfig({ [field]: value }));
 		expect(parse).toThrow(Misconfigured);
 		expect(parse).toThrow(new RegExp(`^config/${field}\\b`));
 	});
+
+	test.each([
+		[60, 60, true],
+		[60, 59, false],
+		[0.5, 0, false],
+		[0.5, 1, true],
+		[60, -60, false],
+	])(
+		"when not_before is not less than expires_in: %d, %d",
+		(expires_in, not_before, isRefused) => {
+			const parse = () => parseConfig(rawConfig({ expires_in, not_before }));
+			if (isRefused) expect(parse).toThrow(/^config\/not_before must be less/);
+			else expect(parse).not.toThrow();
+		},
+	);
 
 	test("when there is no private JWK", () => {
 		expect(() => parseConfig({})).toThrow(

@@ -44,19 +44,28 @@ const unauthorized = (reason: string) => ({
 
 describe("the client is", () => {
 	test.each([
-		["the username of a basic-auth credential", credentials.basic, "my-user"],
-		["the username of an LDAP credential", credentials.ldap, "ldap-user"],
-		["the username of an HMAC credential", credentials.hmac, "hmac-user"],
-		["the API key of a key-auth credential", credentials.key, API_KEY],
-		["the client id of an OAuth2 credential", credentials.oauth2, "shop"],
-	])("%s, whatever headers it sends", async (_, credential, clientId) => {
-		const request = { credential, consumer, headers: forgedHeaders };
-		expect(await identityOf(request)).toEqual({
-			clientId,
-			tokenClaims: {},
-			consumer,
-		});
-	});
+		[
+			"username of a basic-auth credential",
+			credentials.basic,
+			"basic",
+			"my-user",
+		],
+		["username of an LDAP credential", credentials.ldap, "basic", "ldap-user"],
+		["username of an HMAC credential", credentials.hmac, "basic", "hmac-user"],
+		["API key of a key-auth credential", credentials.key, "key", API_KEY],
+		["client id of an OAuth2 credential", credentials.oauth2, "oauth2", "shop"],
+	])(
+		"the %s, whatever headers it sends",
+		async (_, credential, method, clientId) => {
+			const request = { credential, consumer, headers: forgedHeaders };
+			expect(await identityOf(request)).toEqual({
+				method,
+				clientId,
+				tokenClaims: {},
+				consumer,
+			});
+		},
+	);
 
 	test.each([
 		["an algorithm", { algorithm: "RS256" }],
@@ -67,6 +76,7 @@ describe("the client is", () => {
 		async (_, mark) => {
 			const credential = { id: "1", key: "issuer", ...mark };
 			expect(await identityOf({ ...requests.jwt, credential })).toEqual({
+				method: "jwt",
 				clientId: "web-shop",
 				tokenClaims,
 				consumer,
@@ -76,6 +86,7 @@ describe("the client is", () => {
 
 	test("the subject of a verified client certificate, in the certificate's order", async () => {
 		expect(await identityOf(requests.mtls)).toEqual({
+			method: "mtls",
 			clientId: SUBJECT,
 			tokenClaims: {},
 			consumer: undefined,
@@ -85,6 +96,7 @@ describe("the client is", () => {
 	test("the subject of a certificate that an mTLS plugin mapped to a consumer", async () => {
 		const request = { ...requests.mtls, credential: credentials.idOnly };
 		expect(await identityOf({ ...request, consumer })).toEqual({
+			method: "mtls",
 			clientId: SUBJECT,
 			tokenClaims: {},
 			consumer,
@@ -99,7 +111,8 @@ describe("the client is", () => {
 	])(
 		"a consumer's %s when another plugin authenticated it",
 		async (_, who, clientId) => {
-			const identity = { clientId, tokenClaims: {}, consumer: who };
+			const method = "consumer";
+			const identity = { method, clientId, tokenClaims: {}, consumer: who };
 			expect(await identityOf({ consumer: who })).toEqual(identity);
 			expect(
 				await identityOf({ consumer: who, credential: credentials.idOnly }),
@@ -286,6 +299,7 @@ describe("a client certificate", () => {
 
 	test("with the anonymous consumer has no consumer to act for", async () => {
 		expect(await identityOf({ ...anonymous, ...requests.mtls })).toEqual({
+			method: "mtls",
 			clientId: SUBJECT,
 			tokenClaims: {},
 			consumer: undefined,
@@ -413,7 +427,8 @@ describe("an incoming token", () => {
 
 describe("oidc", () => {
 	const auth_methods = [...AUTH_METHODS];
-	const identity = { clientId: "web-shop", tokenClaims, consumer };
+	const method = "oidc";
+	const identity = { method, clientId: "web-shop", tokenClaims, consumer };
 	const { headers } = requests.oidc;
 
 	test("is opt-in: by default the Bearer token behind openid-connect is refused, with a hint", async () => {
@@ -455,6 +470,7 @@ describe("oidc", () => {
 		async (_, authorization) => {
 			const request = { ...requests.oidc, headers: { authorization } };
 			expect(await identityOf(request, { auth_methods })).toEqual({
+				method: "consumer",
 				clientId: "alice-custom-id",
 				tokenClaims: {},
 				consumer,
@@ -468,6 +484,7 @@ describe("a client cannot pass for another one", () => {
 		const request = { ...requests.key, headers: forgedHeaders };
 		for (const auth_methods of [defaults.auth_methods, [...AUTH_METHODS]])
 			expect(await identityOf(request, { auth_methods })).toEqual({
+				method: "key",
 				clientId: API_KEY,
 				tokenClaims: {},
 				consumer,
@@ -499,6 +516,7 @@ describe("a client cannot pass for another one", () => {
 	test("by a second token in Authorization when the jwt plugin validated the one in the query", async () => {
 		const request = { ...requests.jwt, headers: forgedHeaders };
 		expect(await identityOf(request)).toEqual({
+			method: "jwt",
 			clientId: "web-shop",
 			tokenClaims,
 			consumer,

@@ -1,12 +1,10 @@
-import { createPublicKey } from "node:crypto";
 import { inspect } from "node:util";
-import { jwtVerify } from "jose";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
 import { AUTH_METHODS } from "../../../schema/fields";
 import { testKey } from "../../demo/flows";
 import { type FakeRequest, fakeKong, type Seen } from "./fake-kong";
-import { run } from "./run";
+import { claimsFor, run, verify } from "./run";
 import {
 	API_KEY,
 	anonymous,
@@ -26,12 +24,6 @@ import {
 const UNAUTHORIZED = { message: "Unauthorized" };
 const UNEXPECTED = { message: "An unexpected error occurred" };
 const SECRET = "secret-that-only-Kong-knows";
-
-const publicKey = createPublicKey(testKey("ES256-public.pem"));
-
-async function verify(token = "") {
-	return (await jwtVerify(token, publicKey)).payload;
-}
 
 function expectNothingSigned(seen: Seen) {
 	expect(seen.upstreamHeaders).toEqual({});
@@ -120,6 +112,156 @@ describe("round trips to Kong", () => {
 		const own = { service_id: service.id };
 		expect((await run(requests[method])).calls).toHaveLength(calls);
 		expect((await run(requests[method], own)).calls).toHaveLength(calls);
+	});
+});
+
+describe("a configuration makes only the PDK calls it needs:", () => {
+	const credential = "client.getCredential";
+	const consumer = "client.getConsumer";
+	const service = "router.getService";
+	const own = [credential, consumer, service];
+	const header = "service.request.setHeader";
+
+	test.each<[string, object, string[]]>([
+		["none more by default", {}, [...own, header]],
+		[
+			"none for templates of consumer, credential and service",
+			{
+				add_claims: { a: "$(consumer.tags)", b: "$(claims.sub)" },
+				set_claims: { c: "$(credential.id)" },
+				subject: "$(service.name or 'none')",
+			},
+			[...own, header],
+		],
+		[
+			"the route's for one of it",
+			{ add_claims: { a: "$(route.name)", b: "$(route.id)" } },
+			[...own, "router.getRoute", header],
+		],
+		[
+			"one for each header, query parameter and the address, however often they stand",
+			{
+				add_claims: {
+					a: "$(headers.x-a)$(headers.x-b)",
+					b: '["$(headers.x-a)", "$(client.ip)", "$(client.ip)"]',
+				},
+				audience: ["https://a", "$(query_params.a)"],
+			},
+			[
+				...[credential, consumer, "request.getHeader", "request.getHeader"],
+				...["client.getForwardedIp", "request.getQueryArg", header],
+			],
+		],
+		[
+			"no service's with audience",
+			{ audience: ["a"] },
+			[credential, consumer, header],
+		],
+		[
+			"the service's with audience when a template names it",
+			{ audience: ["$(service.id)"] },
+			[...own, header],
+		],
+		[
+			"the service's with audience when the plugin is on one",
+			{ audience: ["a"], service_id: requests.key.service?.id },
+			[...own, header],
+		],
+		[
+			"those of the request to bind it",
+			{ bind_request: true },
+			[
+				...[...own, "request.getHeader", "request.getRawBody"],
+				...["request.getMethod", "request.getForwardedScheme"],
+				...["request.getForwardedHost", "request.getForwardedPort"],
+				...["request.getForwardedPath", header],
+			],
+		],
+		[
+			"one to log claims",
+			{ log_claims: ["jti", "sub", "aud"] },
+			[...own, header, "log.setSerializeValue"],
+		],
+		[
+			"none to log claims that are absent",
+			{ log_claims: ["sub"] },
+			[...own, header],
+		],
+		["none to log no claims", { log_claims: [] }, [...own, header]],
+	])("%s", async (_, config, calls) => {
+		expect((await run(requests.key, config)).calls).toEqual(calls);
+	});
+});
+
+describe("a token with an audience of its own", () => {
+	test("needs no service", async () => {
+		const request = { ...requests.key, service: undefined };
+		const config = { audience: ["https://orders.example"] };
+		expect(await claimsFor(request, config)).toMatchObject({
+			aud: "https://orders.example",
+		});
+	});
+});
+
+describe("log_claims", () => {
+	const logged = async (request: FakeRequest, config: object) =>
+		(await run(request, config)).serialized.x_custom_jwt;
+
+	test("puts claims of the very token into Kong's access log, and not the token", async () => {
+		const seen = await run(requests.jwt, {
+			log_claims: ["jti", "aud", "act", "exp", "sub"],
+		});
+		const token = seen.upstreamHeaders["X-Custom-Jwt"];
+		const { jti, aud, act, exp, sub } = await verify(token);
+		expect(seen.serialized).toEqual({
+			x_custom_jwt: { jti, aud, act, exp, sub },
+		});
+		expect(JSON.stringify(seen.serialized)).not.toContain(token?.split(".")[2]);
+	});
+
+	test("skips claims that the token does not have, of every object too", async () => {
+		const log_claims = ["sub", "jti", "toString", "__proto__", "constructor"];
+		expect(
+			Object.keys((await logged(requests.key, { log_claims })) ?? {}),
+		).toEqual(["jti"]);
+	});
+
+	test("never puts an API key there, whatever its claim is called", async () => {
+		const log_claims = ["client_id", "who", "jti"];
+		for (const request of [
+			requests.key,
+			{ credential: credentials.idOnly, service, headers: { apikey: API_KEY } },
+		]) {
+			const set_claims = { who: API_KEY };
+			const config = { log_claims, set_claims, auth_methods: ["key"] };
+			expect(await logged(request, config)).toEqual({
+				jti: expect.any(String),
+			});
+		}
+	});
+
+	test.failing("nor within a claim", async () => {
+		const set_claims = { who: JSON.stringify({ keys: [API_KEY] }) };
+		const config = { log_claims: ["who", "jti"], set_claims };
+		expect(await logged(requests.key, config)).toEqual({
+			jti: expect.any(String),
+		});
+	});
+
+	test("puts the client_id there when it is no API key", async () => {
+		const log_claims = ["client_id"];
+		expect(await logged(requests.basic, { log_claims })).toEqual({
+			client_id: "my-user",
+		});
+		const set_claims = { client_id: "$(consumer.custom_id)" };
+		expect(await logged(requests.key, { log_claims, set_claims })).toEqual({
+			client_id: "alice-custom-id",
+		});
+	});
+
+	test("logs nothing of a refused request", async () => {
+		const config = { log_claims: ["jti"], auth_methods: ["basic"] };
+		expect((await run(requests.key, config)).serialized).toEqual({});
 	});
 });
 
@@ -303,6 +445,16 @@ describe("whatever goes wrong inside", () => {
 			requests.key,
 			{ downstream_custom_jwt_header: "X-Token" },
 		],
+		"client.getForwardedIp": [requests.key, { subject: "$(client.ip)" }],
+		"request.getQueryArg": [requests.key, { subject: "$(query_params.a)" }],
+		...Object.fromEntries(
+			[
+				...["request.getRawBody", "request.getMethod"],
+				...["request.getForwardedScheme", "request.getForwardedHost"],
+				...["request.getForwardedPort", "request.getForwardedPath"],
+			].map((call) => [call, [requests.key, { bind_request: true }]]),
+		),
+		"log.setSerializeValue": [requests.key, { log_claims: ["jti"] }],
 	};
 
 	test.each(Object.entries(making))(
@@ -468,6 +620,35 @@ describe("no secret gets into a log line or an error body", () => {
 			{ service_id: "other" },
 		],
 		[
+			"a claim has no value",
+			{ ...requests.jwt, headers },
+			{ strict_claims: true, subject: "$(headers.x-user)" },
+		],
+		[
+			"the validated token, which is to cap, has expired",
+			{
+				...requests.jwt,
+				shared: {
+					authenticated_jwt_token: unsignedToken({
+						clientId: "a",
+						exp: 1,
+						jti,
+					}),
+				},
+			},
+			{ cap_expiry: true },
+		],
+		[
+			"the API key is to become a claim",
+			{ ...requests.key, headers: { ...headers, "x-copy": API_KEY } },
+			{ subject: "$(headers.x-copy)" },
+		],
+		[
+			"the body is too large",
+			{ ...requests.key, headers, body: token },
+			{ bind_request: true, max_request_body_size: 1 },
+		],
+		[
 			"Kong quotes them when asked for the consumer",
 			{ ...requests.basic, failing: { "client.getConsumer": quoting } },
 			{},
@@ -504,6 +685,9 @@ describe("an instance with an unusable configuration", () => {
 		["a bad field", { iss: "kong" }],
 		["an unusable key", { private_jwk: "{}" }],
 		["no key", { private_jwk: undefined }],
+		["a bad template", { subject: "$(" }],
+		["an unknown variable", { add_claims: { a: "$(user)" } }],
+		["a secret in a claim", { set_claims: { a: "$(headers.cookie)" } }],
 	])("is never started: %s", (_, config) => {
 		expect(() => new Plugin(rawConfig(config))).toThrow(Misconfigured);
 	});

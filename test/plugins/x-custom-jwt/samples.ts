@@ -1,5 +1,9 @@
 import type { Config } from "../../../plugins/x-custom-jwt/config";
-import type { Consumer, Service } from "../../../plugins/x-custom-jwt/pdk";
+import type {
+	Consumer,
+	Route,
+	Service,
+} from "../../../plugins/x-custom-jwt/pdk";
 import { testKey } from "../../demo/flows";
 import type { FakeRequest } from "./fake-kong";
 
@@ -21,6 +25,11 @@ export const service: Service = {
 	host: "httpbin",
 	port: 9000,
 	path: "/anything",
+};
+
+export const route: Route = {
+	id: "fa492502-3bfd-5e21-a1c2-d10493346f2d",
+	name: "orders-api",
 };
 
 const entity = {

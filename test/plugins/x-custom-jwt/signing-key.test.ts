@@ -1,4 +1,5 @@
 import {
+	createHash,
 	createPrivateKey,
 	createPublicKey,
 	createSecretKey,
@@ -6,6 +7,7 @@ import {
 	type JsonWebKey,
 	type KeyObject,
 	randomBytes,
+	X509Certificate,
 } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +20,7 @@ import {
 } from "../../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../../plugins/x-custom-jwt/token";
 import { testKey } from "../../demo/flows";
+import { makeCertificate } from "../../gateway/certificate";
 
 interface KeyPair {
 	jwk: JsonWebKey;
@@ -66,10 +69,13 @@ const EC = keys["P-256"].jwk;
 const OKP = keys.Ed25519.jwk;
 const HMAC = keys.oct.jwk;
 
-/** Signs a token with the private JWK. */
-function sign(jwk: object): Promise<string> {
-	const key = importSigningKey(JSON.stringify(jwk));
-	return tokenSigner(key, "https://kong/jwks")({ client_id: "my-user" });
+type Options = Parameters<typeof importSigningKey>[1];
+
+/** Signs a token with the private JWK, or JWK Set. */
+function sign(jwk: object, options?: Options): Promise<string> {
+	const key = importSigningKey(JSON.stringify(jwk), options);
+	const header = { typ: "JWT", jku: "https://kong/jwks" };
+	return tokenSigner(key, header)({ client_id: "my-user" });
 }
 
 describe("a token signed with", () => {
@@ -204,30 +210,267 @@ describe("privateJwkToPem", () => {
 	);
 });
 
-describe("a private JWK is refused", () => {
-	/** Refused with a message that holds `named`, and with nothing of the JWK in the error. */
-	function expectRefusal(text: string, named: string) {
-		let error: unknown;
-		try {
-			importSigningKey(text);
-		} catch (thrown) {
-			error = thrown;
-		}
-		expect(error).toBeInstanceOf(Misconfigured);
-		expect(error).toHaveProperty("message", expect.stringContaining(named));
-		expect(
-			excerpts(text).filter((part) => inspect(error).includes(part)),
-		).toEqual([]);
+/** Refused with a message that holds `named`, and with nothing of the JWK in the error. */
+function expectRefusal(text: string, named: string, options?: Options) {
+	let error: unknown;
+	try {
+		importSigningKey(text, options);
+	} catch (thrown) {
+		error = thrown;
 	}
+	expect(error).toBeInstanceOf(Misconfigured);
+	expect(error).toHaveProperty("message", expect.stringContaining(named));
+	expect(
+		excerpts(text).filter((part) => inspect(error).includes(part)),
+	).toEqual([]);
+}
 
-	/** All pieces of nine characters of the long texts in a JWK or PEM. */
-	function excerpts(text: string): string[] {
-		const values = text.match(/[^"\s]{9,}/g) ?? [];
-		return values.flatMap((value) =>
-			Array.from({ length: value.length - 8 }, (_, i) => value.slice(i, i + 9)),
+/** All pieces of nine characters of the long texts in a JWK or PEM. */
+function excerpts(text: string): string[] {
+	const values = text.match(/[^"\s]{9,}/g) ?? [];
+	return values.flatMap((value) =>
+		Array.from({ length: value.length - 8 }, (_, i) => value.slice(i, i + 9)),
+	);
+}
+
+describe("algorithm", () => {
+	test.each([
+		["PS256", keys.RSA, { alg: "RS256" }],
+		["RS512", keys.RSA, {}],
+		["HS512", keys.oct, { alg: "HS256" }],
+		["ES384", keys["P-384"], {}],
+		["EdDSA", keys.Ed25519, { alg: "EdDSA" }],
+	] as const)(
+		"%s signs in place of the key's own",
+		async (algorithm, { jwk, publicKey }, members) => {
+			const token = await sign({ ...jwk, ...members }, { algorithm });
+			await jwtVerify(token, publicKey, { algorithms: [algorithm] });
+		},
+	);
+
+	test.each([
+		["ES256", RSA, "RS256, RS384, RS512, PS256, PS384, PS512"],
+		["HS256", RSA, "RS256, RS384, RS512, PS256, PS384, PS512"],
+		["RS256", EC, "ES256"],
+		["ES384", EC, "ES256"],
+		["ES256", keys["P-521"].jwk, "ES512"],
+		["ES256", OKP, "EdDSA"],
+		["EdDSA", HMAC, "HS256, HS384, HS512"],
+	] as const)(
+		"%s that does not fit is refused, with those that do",
+		(algorithm, jwk, fitting) => {
+			expectRefusal(JSON.stringify(jwk), "config/algorithm does not fit", {
+				algorithm,
+			});
+			expectRefusal(JSON.stringify(jwk), fitting, { algorithm });
+		},
+	);
+
+	test("HS512 that wants a longer key is refused", () => {
+		const jwk = JSON.stringify({ ...oct(63).jwk, alg: "HS256" });
+		const named = "private_jwk/k must have at least 64 bytes";
+		expectRefusal(jwk, named, { algorithm: "HS512" });
+	});
+});
+
+describe("key_id", () => {
+	test.each([[{ kid: "own" }], [{}]])(
+		"is the token's kid, the key's own being %j",
+		async (members) => {
+			const token = await sign({ ...EC, ...members }, { key_id: "other" });
+			expect(decodeProtectedHeader(token).kid).toBe("other");
+		},
+	);
+});
+
+describe("of a JWK Set", () => {
+	const old = { ...EC, kid: "old" };
+	const next = { ...RSA, kid: "new", alg: "PS256" };
+	const keySet = { keys: [old, next] };
+
+	test.each([
+		["the first key signs without active_kid", undefined, "old", "P-256"],
+		["the first key signs when it is active", "old", "old", "P-256"],
+		["any key signs when it is active", "new", "new", "RSA"],
+	] as const)("%s", async (_, active_kid, kid, kind) => {
+		const token = await sign(keySet, { active_kid });
+		expect(decodeProtectedHeader(token).kid).toBe(kid);
+		await jwtVerify(token, keys[kind].publicKey);
+	});
+
+	test("the first key may be without kid", async () => {
+		await jwtVerify(await sign({ keys: [EC, next] }), keys["P-256"].publicKey);
+	});
+
+	test.each<[string, unknown]>([
+		["null", null],
+		["a text", "key"],
+		["a public key", { kty: "OKP", crv: "Ed25519", kid: "other" }],
+		["of an unknown type", { kty: "XYZ", kid: "other" }],
+		["one that cannot sign", { ...OKP, use: "enc", kid: "other" }],
+		["one of a broken kid", { ...OKP, kid: 7 }],
+	])("another key is not looked at, being %s", async (_, other) => {
+		const set = { keys: [other, next, other] };
+		const token = await sign(set, { active_kid: "new" });
+		await jwtVerify(token, keys.RSA.publicKey);
+	});
+
+	test.each<[string, object, string | undefined, string]>([
+		["none is active", keySet, "other", "config/active_kid: no key"],
+		[
+			"several are active",
+			{ keys: [old, { ...next, kid: "old" }] },
+			"old",
+			"config/active_kid: more than one key",
+		],
+		["there is none", { keys: [] }, undefined, "private_jwk/keys"],
+		["there is none to be active", { keys: [] }, "old", "private_jwk/keys"],
+		["they are no list", { keys: old }, undefined, "private_jwk/keys"],
+		[
+			"the active one is unusable",
+			{ keys: [old, { ...next, d: undefined }] },
+			"new",
+			"private_jwk/d is missing",
+		],
+		[
+			"the first is none",
+			{ keys: [null, next] },
+			undefined,
+			"private_jwk must be object",
+		],
+		[
+			"the first is a set",
+			{ keys: [keySet] },
+			undefined,
+			"private_jwk/kty is missing",
+		],
+	])("the keys are refused when %s", (_, set, active_kid, named) => {
+		expectRefusal(JSON.stringify(set), named, { active_kid });
+	});
+
+	test("one key alone is none; its kid has to be the active one all the same", async () => {
+		await jwtVerify(
+			await sign(old, { active_kid: "old" }),
+			keys["P-256"].publicKey,
 		);
-	}
+		expectRefusal(JSON.stringify(old), "config/active_kid: no key", {
+			active_kid: "new",
+		});
+	});
+});
 
+describe("include_x5c", () => {
+	let jwk: JsonWebKey & { x5c: string[] };
+	let publicKey: KeyObject;
+	let thumbprint: string;
+	let otherLeaf: string;
+
+	/** A certificate as a JWK has it: DER in base64. */
+	const der = ({ cert }: { cert: string }) =>
+		new X509Certificate(cert).raw.toString("base64");
+
+	beforeAll(async () => {
+		const days = 1;
+		const ca = { ca: true, days };
+		const issuer = await makeCertificate([{ CN: ["CA"] }], ca);
+		const leaf = await makeCertificate([{ CN: ["kong"] }], { issuer, days });
+		const { raw, publicKey: key } = new X509Certificate(leaf.cert);
+		jwk = {
+			...createPrivateKey(leaf.key).export({ format: "jwk" }),
+			x5c: [der(leaf), der(issuer)],
+		};
+		publicKey = key;
+		thumbprint = createHash("sha256").update(raw).digest("base64url");
+		otherLeaf = der(
+			await makeCertificate([{ CN: ["kong"] }], { issuer, days }),
+		);
+	});
+
+	const refuse = (members: object, named: string) =>
+		expectRefusal(JSON.stringify({ ...jwk, ...members }), named, {
+			include_x5c: true,
+		});
+
+	test("puts the key's chain and the thumbprint of its certificate into the header", async () => {
+		const token = await sign(jwk, { include_x5c: true });
+		expect(decodeProtectedHeader(token)).toMatchObject({
+			x5c: jwk.x5c,
+			"x5t#S256": thumbprint,
+		});
+		const [leaf = ""] = decodeProtectedHeader(token).x5c ?? [];
+		const { publicKey } = new X509Certificate(Buffer.from(leaf, "base64"));
+		await jwtVerify(token, publicKey);
+	});
+
+	test("takes the thumbprint that the key has itself", async () => {
+		const token = await sign(
+			{ ...jwk, "x5t#S256": thumbprint },
+			{ include_x5c: true },
+		);
+		expect(decodeProtectedHeader(token)).toHaveProperty("x5t#S256", thumbprint);
+	});
+
+	test("is off by default: no certificate is in the header, nor looked at", async () => {
+		const token = await sign({ ...jwk, x5c: ["none"], "x5t#S256": "none" });
+		const header = decodeProtectedHeader(token);
+		expect(header).not.toHaveProperty("x5c");
+		expect(header).not.toHaveProperty("x5t#S256");
+		await jwtVerify(token, publicKey);
+	});
+
+	test("needs certificates", () => {
+		refuse({ x5c: undefined }, "private_jwk/x5c is missing");
+		refuse({ x5c: [] }, "private_jwk/x5c");
+		refuse({ x5c: "none" }, "private_jwk/x5c must be array");
+		refuse({ x5c: [7] }, "private_jwk/x5c/0 must be string");
+	});
+
+	test.each(["", "none", "bm9uZQ==", "-----BEGIN CERTIFICATE-----"])(
+		"refuses what is no certificate: %j",
+		(text) => {
+			refuse({ x5c: [text] }, "private_jwk/x5c/0 is no certificate");
+			refuse(
+				{ x5c: [jwk.x5c[0], text] },
+				"private_jwk/x5c/1 is no certificate",
+			);
+		},
+	);
+
+	test("refuses the certificate of another key, and a chain that does not begin with the key's own", () => {
+		const named = "private_jwk/x5c/0 is not the certificate of this key";
+		refuse({ x5c: [otherLeaf] }, named);
+		refuse({ x5c: jwk.x5c.toReversed() }, named);
+	});
+
+	test("refuses the thumbprint of another certificate", () => {
+		const other = Buffer.from(otherLeaf, "base64");
+		const digest = createHash("sha256").update(other).digest("base64url");
+		const named = "private_jwk/x5t#S256 is not the thumbprint of";
+		refuse({ "x5t#S256": digest }, named);
+		refuse({ "x5t#S256": thumbprint.slice(0, -1) }, named);
+	});
+
+	test.failing.each([
+		["in PEM", (text: string) => toBase64(toPem(text))],
+		["with line breaks", (text: string) => text.replace(/.{64}/g, "$&\n")],
+		["in base64url", (text: string) => toBytes(text).toString("base64url")],
+		[
+			"followed by other bytes",
+			(text: string) => toBase64(`${toBytes(text).toString("latin1")}x`),
+		],
+	])("refuses a certificate that is not DER in base64: %s", (_, rewrite) => {
+		const [own = ""] = jwk.x5c;
+		refuse({ x5c: [rewrite(own)] }, "private_jwk/x5c/0");
+	});
+
+	const toBytes = (base64: string) => Buffer.from(base64, "base64");
+	const toBase64 = (text: string) =>
+		Buffer.from(text, "latin1").toString("base64");
+	const toPem = (base64: string) =>
+		new X509Certificate(toBytes(base64)).toString();
+});
+
+describe("a private JWK is refused", () => {
 	const without = (jwk: JsonWebKey, member: string) =>
 		Object.fromEntries(Object.entries(jwk).filter(([name]) => name !== member));
 	const publicOnly = (jwk: JsonWebKey) =>
@@ -248,7 +491,6 @@ describe("a private JWK is refused", () => {
 			"private_jwk is not JSON",
 		],
 		["an array", JSON.stringify([RSA]), "private_jwk must be object"],
-		["a JWK Set", JSON.stringify({ keys: [RSA] }), "private_jwk is a JWK Set"],
 		["null", "null", "private_jwk must be object"],
 		["a number", "42", "private_jwk must be object"],
 		[

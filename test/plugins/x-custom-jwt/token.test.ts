@@ -5,11 +5,12 @@ import { tokenSigner } from "../../../plugins/x-custom-jwt/token";
 import { testKey } from "../../demo/flows";
 
 const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
+const HEADER = { typ: "JWT", jku: JKU };
 const JWK = testKey("ES256-jwk-private.json");
 const publicKey = createPublicKey(testKey("ES256-public.pem"));
 
 function sign(claims: Record<string, unknown>, jwk = JWK): Promise<string> {
-	return tokenSigner(importSigningKey(jwk), JKU)(claims);
+	return tokenSigner(importSigningKey(jwk), HEADER)(claims);
 }
 
 describe("a token", () => {
@@ -25,6 +26,26 @@ describe("a token", () => {
 			alg: "ES256",
 			kid: "kong",
 			jku: JKU,
+		});
+	});
+
+	test("has the typ that it is to have", async () => {
+		const signToken = tokenSigner(importSigningKey(JWK), {
+			typ: "at+jwt",
+			jku: JKU,
+		});
+		await jwtVerify(await signToken({}), publicKey, { typ: "at+jwt" });
+	});
+
+	test("has no certificates unless its key has some to show", async () => {
+		const header = decodeProtectedHeader(await sign({}));
+		expect(header).not.toHaveProperty("x5c");
+		const certificates = { x5c: ["MII"], "x5t#S256": "thumbprint" };
+		const key = { ...importSigningKey(JWK), certificates };
+		const token = await tokenSigner(key, HEADER)({});
+		expect(decodeProtectedHeader(token)).toEqual({
+			...header,
+			...certificates,
 		});
 	});
 
@@ -53,7 +74,7 @@ describe("a token", () => {
 	});
 
 	test("verifies each by itself when many are signed at once", async () => {
-		const signToken = tokenSigner(importSigningKey(JWK), JKU);
+		const signToken = tokenSigner(importSigningKey(JWK), HEADER);
 		const names = Array.from({ length: 20 }, (_, i) => `client-${i}`);
 		const tokens = await Promise.all(
 			names.map((client_id) => signToken({ client_id })),

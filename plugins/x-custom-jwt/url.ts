@@ -1,0 +1,23 @@
+const DEFAULT_PORTS: Record<string, number> = {
+	http: 80,
+	https: 443,
+	grpc: 80,
+	grpcs: 443,
+	ws: 80,
+	wss: 443,
+};
+
+/**
+ * Writes a URL, its port left out when it is the scheme's default.
+ *
+ * @param path with its leading slash, or nothing
+ */
+export function writeUrl(
+	scheme: string,
+	host: string,
+	port: number,
+	path: string,
+): string {
+	const suffix = DEFAULT_PORTS[scheme] === port ? "" : `:${port}`;
+	return `${scheme}://${host}${suffix}${path}`;
+}

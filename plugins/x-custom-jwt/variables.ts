@@ -1,0 +1,153 @@
+import type { ConfigFields } from "../../schema/fields";
+import { Misconfigured, Unauthorized } from "./errors";
+import type { Identity } from "./identity";
+import type { Credential, Kong, Route, Service } from "./pdk";
+
+/** Members of Kong's entities that a template can name. */
+const ENTITY_MEMBERS = [
+	"consumer.id",
+	"consumer.username",
+	"consumer.custom_id",
+	"consumer.tags",
+	"credential.id",
+	"service.id",
+	"service.name",
+	"route.id",
+	"route.name",
+	"client.ip",
+];
+
+/** What a template can name any member of. */
+const OPEN = ["headers", "query_params", "claims"];
+
+/** Headers and query parameters by which clients usually send what authenticates them. */
+const SECRETS = [
+	"authorization",
+	"proxy-authorization",
+	"cookie",
+	"apikey",
+	"access-token",
+	"jwt",
+];
+
+/** A JWT in compact serialization, with or without its scheme. */
+const TOKEN = /^(\w+ +)?eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
+
+/**
+ * Checks that a template's variable exists and is no secret.
+ *
+ * @param variable e.g. `headers.x-tenant-id`
+ * @param field the field that names it, for messages
+ * @throws {Misconfigured} with the variables there are
+ */
+export function requireVariable(
+	variable: string,
+	field: string,
+	{ apikey_header }: Pick<ConfigFields, "apikey_header">,
+): void {
+	const { root, member } = split(variable);
+	if (!ENTITY_MEMBERS.includes(variable) && !(OPEN.includes(root) && member))
+		throw new Misconfigured(
+			`${field}: $(${variable}) is unknown; there are ${[...ENTITY_MEMBERS, ...OPEN.map((name) => `${name}.NAME`)].join(", ")}`,
+		);
+	const isSecret = [...SECRETS, spelling(apikey_header)].includes(
+		spelling(member),
+	);
+	if (root !== "claims" && isSecret)
+		throw new Misconfigured(
+			`${field}: $(${variable}) holds what authenticates the client, which no claim may repeat`,
+		);
+}
+
+/** What the plugin knows of a request when templates are filled in. */
+export interface Known {
+	identity: Identity;
+	credential: Credential | undefined;
+	service: Service | undefined;
+	route: Route | undefined;
+}
+
+/**
+ * Reads the values of variables, with a PDK call for each header, query parameter and IP address.
+ *
+ * @param variables distinct names that `requireVariable` let pass
+ * @returns values by name, without those there are none of
+ * @throws {Unauthorized} when the client sends its API key or a token as one of them
+ */
+export async function readVariables(
+	kong: Kong,
+	variables: readonly string[],
+	known: Known,
+): Promise<Map<string, unknown>> {
+	const values = new Map<string, unknown>();
+	for (const variable of variables) {
+		const value = (await read(kong, variable, known)) ?? undefined;
+		if (value === undefined) continue;
+		// Whatever the name: Kong's plugins can be told to find them anywhere.
+		if (isCredential(value, known))
+			throw new Unauthorized(
+				`$(${variable}) holds an API key or a token, which no claim may repeat`,
+				"claim_refused",
+			);
+		values.set(variable, value);
+	}
+	return values;
+}
+
+async function read(
+	kong: Kong,
+	variable: string,
+	{ identity, credential, service, route }: Known,
+): Promise<unknown> {
+	const { root, member } = split(variable);
+	switch (root) {
+		case "headers":
+			return kong.request.getHeader(member);
+		case "query_params":
+			return kong.request.getQueryArg(member);
+		case "client":
+			return kong.client.getForwardedIp();
+		case "claims":
+			return memberAt(identity.tokenClaims, member);
+		default:
+			return memberAt(
+				{ consumer: identity.consumer, credential, service, route },
+				variable,
+			);
+	}
+}
+
+function isCredential(value: unknown, { credential }: Known): boolean {
+	return (
+		typeof value === "string" &&
+		(value === credential?.key || TOKEN.test(value))
+	);
+}
+
+/** One spelling of a header's name, as Kong takes several for the same. */
+function spelling(name: string): string {
+	return name.toLowerCase().replaceAll("_", "-");
+}
+
+function split(variable: string): { root: string; member: string } {
+	const dot = variable.indexOf(".");
+	return dot < 0
+		? { root: variable, member: "" }
+		: { root: variable.slice(0, dot), member: variable.slice(dot + 1) };
+}
+
+/** A member by its whole name, which may have dots in it, as URLs have; else one of a member. */
+function memberAt(value: unknown, path: string): unknown {
+	if (typeof value !== "object" || value === null) return undefined;
+	if (Object.hasOwn(value, path)) return value[path as keyof typeof value];
+	for (
+		let dot = path.indexOf(".");
+		dot >= 0;
+		dot = path.indexOf(".", dot + 1)
+	) {
+		const name = path.slice(0, dot);
+		if (Object.hasOwn(value, name))
+			return memberAt(value[name as keyof typeof value], path.slice(dot + 1));
+	}
+	return undefined;
+}

@@ -1,0 +1,19 @@
+import { writeUrl } from "../../../plugins/x-custom-jwt/url";
+
+describe("a URL leaves out the port that is its scheme's default", () => {
+	test.each([
+		["http", 80, "/api", "http://api.example/api"],
+		["https", 443, "/api", "https://api.example/api"],
+		["grpc", 80, "", "grpc://api.example"],
+		["grpcs", 443, "", "grpcs://api.example"],
+		["ws", 80, "", "ws://api.example"],
+		["wss", 443, "", "wss://api.example"],
+		["http", 443, "/", "http://api.example:443/"],
+		["https", 80, "/", "https://api.example:80/"],
+		["https", 8443, "", "https://api.example:8443"],
+		["tcp", 80, "", "tcp://api.example:80"],
+		["constructor", 80, "", "constructor://api.example:80"],
+	])("%s, port %d, path %j: %s", (scheme, port, path, url) => {
+		expect(writeUrl(scheme, "api.example", port, path)).toBe(url);
+	});
+});

@@ -1,0 +1,355 @@
+import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
+import {
+	readVariables,
+	requireVariable,
+} from "../../../plugins/x-custom-jwt/variables";
+import { type FakeRequest, fakeKong } from "./fake-kong";
+import { run } from "./run";
+import {
+	API_KEY,
+	bearer,
+	clientToken,
+	consumer,
+	credentials,
+	requests,
+	route,
+	service,
+} from "./samples";
+
+/** Every variable that is no header, query parameter or claim. */
+const ENTITY_VARIABLES = [
+	...["consumer.id", "consumer.username", "consumer.custom_id"],
+	...["consumer.tags", "credential.id", "service.id", "service.name"],
+	...["route.id", "route.name", "client.ip"],
+];
+
+const check = (variable: string, apikey_header = "apikey") =>
+	requireVariable(variable, "config/subject", { apikey_header });
+
+const request: FakeRequest = {
+	credential: credentials.basic,
+	consumer: { ...consumer, tags: ["gold", "eu"] },
+	service: { ...service, name: "orders" },
+	route,
+	ip: "192.0.2.7",
+	headers: { "x-tenant-id": "acme", "x-empty": "" },
+	url: "http://kong:8000/orders?q=books&q=music&empty=&amp=%26",
+};
+
+/** Reads variables of a request; also tells which PDK calls that took. */
+async function read(
+	variables: string[],
+	{ claims = {}, of = request }: { claims?: object; of?: FakeRequest } = {},
+) {
+	const kong = fakeKong(of);
+	const { credential, consumer, service, route } = of;
+	const values = await readVariables(kong, variables, {
+		identity: {
+			method: "jwt",
+			clientId: "web-shop",
+			tokenClaims: { ...claims },
+			consumer,
+		},
+		credential,
+		service,
+		route,
+	});
+	return { values: Object.fromEntries(values), calls: kong.seen.calls };
+}
+
+describe("a variable", () => {
+	test.each([
+		["consumer.id", consumer.id, []],
+		["consumer.username", "alice", []],
+		["consumer.custom_id", "alice-custom-id", []],
+		["consumer.tags", ["gold", "eu"], []],
+		["credential.id", credentials.basic.id, []],
+		["service.id", service.id, []],
+		["service.name", "orders", []],
+		["route.id", route.id, []],
+		["route.name", route.name, []],
+		["client.ip", "192.0.2.7", ["client.getForwardedIp"]],
+		["headers.x-tenant-id", "acme", ["request.getHeader"]],
+		["headers.X-Tenant-Id", "acme", ["request.getHeader"]],
+		["headers.x-empty", "", ["request.getHeader"]],
+		["query_params.q", "books", ["request.getQueryArg"]],
+		["query_params.empty", "", ["request.getQueryArg"]],
+		["query_params.amp", "&", ["request.getQueryArg"]],
+	])("%s is %j, for the PDK calls %j", async (variable, value, calls) => {
+		check(variable);
+		expect(await read([variable])).toEqual({
+			values: { [variable]: value },
+			calls,
+		});
+	});
+
+	test.each([
+		...ENTITY_VARIABLES,
+		...["headers.x-none", "query_params.none", "claims.none"],
+	])("%s has no value when Kong has none", async (variable) => {
+		expect((await read([variable], { of: {} })).values).toEqual({});
+	});
+
+	test("has no value when Kong has null", async () => {
+		const of = {
+			consumer: { id: "1", username: null, custom_id: null, tags: null },
+			service: { ...service, name: null },
+			route: { id: "1", name: null },
+		};
+		expect((await read(ENTITY_VARIABLES, { of })).values).toEqual({
+			"consumer.id": "1",
+			"service.id": service.id,
+			"route.id": "1",
+		});
+	});
+
+	test("that is a query parameter without value is true", async () => {
+		const kong = fakeKong();
+		kong.request.getQueryArg = async () => true;
+		const identity = { method: "key", clientId: "k", tokenClaims: {} } as const;
+		const known = {
+			identity: { ...identity, consumer: undefined },
+			credential: undefined,
+			service: undefined,
+			route: undefined,
+		};
+		const values = await readVariables(kong, ["query_params.debug"], known);
+		expect(values.get("query_params.debug")).toBe(true);
+	});
+});
+
+describe("a claim", () => {
+	const claims = {
+		sub: "alice",
+		n: 0,
+		none: null,
+		realm_access: { roles: ["admin"], "a.b": 1 },
+		"https://example.com/roles": ["editor"],
+		"https://example.com/org": { unit: "eu" },
+		"a.b": { c: "of the whole name" },
+		a: { "b.c": "in parts" },
+		list: [{ id: 7 }],
+	};
+
+	test.each([
+		["claims.sub", "alice"],
+		["claims.n", 0],
+		["claims.realm_access", claims.realm_access],
+		["claims.realm_access.roles", ["admin"]],
+		["claims.realm_access.a.b", 1],
+		["claims.https://example.com/roles", ["editor"]],
+		["claims.https://example.com/org.unit", "eu"],
+		["claims.a.b", { c: "of the whole name" }],
+		["claims.list.0.id", 7],
+	])(
+		"is named by its path, dots in names included: %s",
+		async (variable, value) => {
+			check(variable);
+			expect(await read([variable], { claims })).toEqual({
+				values: { [variable]: value },
+				calls: [],
+			});
+		},
+	);
+
+	test.each([
+		...["none", "other", "sub.length", "sub.x", "n.toFixed", "realm_access."],
+		...[".sub", "sub.", "realm_access..roles", "https://example.com/org.x"],
+		...["constructor", "constructor.name", "__proto__", "toString"],
+		...["__proto__.constructor", "realm_access.__proto__", "list.map"],
+		...["realm_access.constructor", "hasOwnProperty", "prototype"],
+	])("has no value that the token does not: %s", async (name) => {
+		expect((await read([`claims.${name}`], { claims })).values).toEqual({});
+	});
+
+	test.failing("is found below the longest name there is", async () => {
+		const of = { a: { x: 1 }, "a.b": { c: 2 } };
+		expect((await read(["claims.a.b.c"], { claims: of })).values).toEqual({
+			"claims.a.b.c": 2,
+		});
+	});
+
+	test("may be called as every object's members are", async () => {
+		const own = JSON.parse(
+			'{"__proto__": {"constructor": 1}, "constructor": 2, "length": 3}',
+		);
+		const variables = [
+			...["claims.__proto__.constructor", "claims.constructor"],
+			"claims.length",
+		];
+		expect((await read(variables, { claims: own })).values).toEqual({
+			"claims.__proto__.constructor": 1,
+			"claims.constructor": 2,
+			"claims.length": 3,
+		});
+	});
+});
+
+describe("a configuration is refused", () => {
+	test.each([
+		...["user", "consumer", "consumer.", "consumer.password", "consumer.key"],
+		...["credential", "credential.key", "credential.password"],
+		...["credential.secret", "credential.client_secret"],
+		...["credential.consumer.id", "credential.jwt_secret", "service.host"],
+		...["route.paths", "client", "client.port", "headers", "headers."],
+		...["query_params", "query_params.", "claims", "claims.", ".sub", "."],
+		...["Consumer.id", "HEADERS.x", "header.x", "query.q", "config.iss"],
+		...["config.private_jwk", "env.PATH", "vault.x", "ctx.shared.x"],
+		...["constructor", "__proto__", "constructor.name", "toString"],
+	])("when $(%s) is unknown, with the names there are", (variable) => {
+		const known = [
+			...ENTITY_VARIABLES,
+			...["headers.NAME", "query_params.NAME", "claims.NAME"],
+		];
+		expect(() => check(variable)).toThrow(
+			new Misconfigured(
+				`config/subject: $(${variable}) is unknown; there are ${known.join(", ")}`,
+			),
+		);
+	});
+
+	test.each([
+		["headers.authorization", "apikey"],
+		["headers.Authorization", "apikey"],
+		["headers.AUTHORIZATION", "apikey"],
+		["headers.proxy-authorization", "apikey"],
+		["headers.Proxy_Authorization", "apikey"],
+		["headers.cookie", "apikey"],
+		["headers.Cookie", "apikey"],
+		["headers.ApiKey", "apikey"],
+		["headers.apikey", "x-key"],
+		["headers.X-Key", "x-key"],
+		["headers.x_key", "X-Key"],
+		["headers.x-key", "X_KEY"],
+		["query_params.apikey", "apikey"],
+		["query_params.x-key", "X-Key"],
+		["query_params.jwt", "apikey"],
+		["query_params.access_token", "apikey"],
+	])(
+		"when $(%s) would hold what authenticates the client, apikey_header being %s",
+		(variable, apikey_header) => {
+			const refused = () => check(variable, apikey_header);
+			expect(refused).toThrow(Misconfigured);
+			expect(refused).toThrow(
+				`config/subject: $(${variable}) holds what authenticates the client`,
+			);
+		},
+	);
+
+	test.failing("not when apikey_header is called like a member", () => {
+		for (const name of ["id", "username", "name", "ip", "tags"])
+			for (const variable of ENTITY_VARIABLES)
+				expect(() => check(variable, name)).not.toThrow();
+	});
+
+	test("not when a claim is called like a header that would", () => {
+		for (const name of ["authorization", "cookie", "apikey", "jwt"])
+			expect(() => check(`claims.${name}`)).not.toThrow();
+	});
+});
+
+describe("a client's secret gets into no claim, whatever it is sent as:", () => {
+	const OTHER_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2ln";
+
+	test.each<[string, FakeRequest, string]>([
+		[
+			"its API key in a header",
+			{ ...requests.key, headers: { "x-copy": API_KEY } },
+			API_KEY,
+		],
+		[
+			"its API key in the query",
+			{ ...requests.key, url: `http://kong/?copy=${API_KEY}` },
+			API_KEY,
+		],
+		[
+			"its token in a header",
+			{ ...requests.jwt, headers: { "x-copy": clientToken } },
+			clientToken,
+		],
+		[
+			"its token with the scheme",
+			{ ...requests.oidc, headers: { "x-copy": `Bearer ${clientToken}` } },
+			clientToken,
+		],
+		[
+			"its token in the query",
+			{ ...requests.jwt, url: `http://kong/?copy=${clientToken}` },
+			clientToken,
+		],
+		[
+			"a signed token of whoever",
+			{ ...requests.basic, headers: { "x-copy": OTHER_TOKEN } },
+			OTHER_TOKEN,
+		],
+	])("%s is 401, and nobody is told it", async (_, request, secret) => {
+		for (const config of [
+			{ add_claims: { copy: "$(headers.x-copy)$(query_params.copy or '')" } },
+			{
+				set_claims: {
+					a: '[{"b": "$(query_params.copy)"}]',
+					c: "$(headers.x-copy)",
+				},
+			},
+			{
+				subject: "$(headers.x-copy or 'none')",
+				audience: ["$(query_params.copy or 'none')"],
+			},
+		]) {
+			const auth_methods = ["basic", "jwt", "key", "oidc"];
+			const seen = await run(
+				{ ...request, headers: { ...bearer(clientToken), ...request.headers } },
+				{ ...config, auth_methods, verbose: true },
+			);
+			expect(seen.exit).toMatchObject({ status: 401 });
+			expect(seen.logs[0]?.message).toMatch(
+				/^\$\((headers.x-copy|query_params.copy)\) holds an API key or a token/,
+			);
+			expect(JSON.stringify(seen)).not.toContain(secret);
+			expect(seen.upstreamHeaders).toEqual({});
+		}
+	});
+
+	const encode = (text: string) => Buffer.from(text).toString("base64url");
+
+	test.failing.each<[string, FakeRequest]>([
+		[
+			"a token whose header's JSON has a space",
+			{
+				...requests.basic,
+				headers: { "x-copy": `${encode('{ "alg": "HS256" }')}.e30.c2ln` },
+			},
+		],
+		[
+			"an encrypted token",
+			{
+				...requests.basic,
+				headers: { "x-copy": `${encode('{"alg":"dir"}')}..aXY.Y2lwaGVy.dGFn` },
+			},
+		],
+		[
+			"its API key, which the credential does not hold",
+			{
+				credential: credentials.idOnly,
+				service,
+				headers: { apikey: API_KEY, "x-copy": API_KEY },
+			},
+		],
+	])("%s is 401", async (_, request) => {
+		const auth_methods = [
+			request.credential === credentials.idOnly ? "key" : "basic",
+		];
+		const config = { add_claims: { copy: "$(headers.x-copy)" }, auth_methods };
+		expect((await run(request, config)).exit?.status).toBe(401);
+	});
+
+	test("an ordinary value is none, though it looks a little like one", async () => {
+		for (const value of ["eyJ", "eyJ.x", "a.b.c", "1.2.3", `${API_KEY}4`]) {
+			const { exit } = await run(
+				{ ...requests.key, headers: { "x-copy": value } },
+				{ add_claims: { copy: "$(headers.x-copy)" } },
+			);
+			expect(exit).toBeUndefined();
+		}
+	});
+});
