@@ -7,6 +7,8 @@ import {
 } from "commander";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import { checkConfiguration } from "./check";
+import { readConfiguration } from "./configuration";
 import { BadUse } from "./files";
 import {
 	ALGORITHMS,
@@ -207,6 +209,31 @@ The URL in the token's own jku is never fetched. Keys of a private CA: set NODE_
 		if (options.json) return print(json({ ...verdict, notes, ...decoded }));
 		if (decoded) printDecoded(decoded);
 		printVerdict({ ...verdict, notes });
+	});
+
+const config = program
+	.command("config")
+	.description("look into declarative configuration");
+
+config
+	.command("check")
+	.description("check every plugin entry of x-custom-jwt, its key and the JWK Set its jku leads to")
+	.argument("<file...>", "YAML or JSON for DB-less Kong or decK; several make up one configuration")
+	.addOption(asJson())
+	.addHelpText(
+		"after",
+		`
+The exit code is 1 when there is an error; warnings and infos are for you to judge. Example:
+  $ x-custom-jwt config check kong.yml kong-enterprise.yml`,
+	)
+	.action(async (files: string[], options) => {
+		const findings = await checkConfiguration(readConfiguration(files));
+		const errors = findings.filter(({ severity }) => severity === "error");
+		process.exitCode = errors.length ? NO : OK;
+		if (options.json) return print(json(findings));
+		for (const { file, line, column, severity, message } of findings)
+			print(printable(`${file}:${line}:${column} ${severity}: ${message}`));
+		print(`${errors.length} errors, ${findings.length - errors.length} other findings`);
 	});
 
 function decodedOf(text: string, time: number): Decoded | undefined {
