@@ -106,7 +106,11 @@ function checkFields(entry: PluginEntry): Finding[] {
 
 	for (const field of Object.keys(config)) {
 		if (!Object.hasOwn(configSchema.properties, field)) {
-			add(field, "error", `${quoted(field)} is no field of it; Kong refuses it`);
+			add(
+				field,
+				"error",
+				`${quoted(field)} is no field of it; Kong refuses it`,
+			);
 			delete config[field];
 		} else if (isReference(config[field])) {
 			add(
@@ -276,10 +280,7 @@ async function checkPublished(
 		: [];
 }
 
-async function matching(
-	keys: JWK[],
-	wanted: string,
-): Promise<JWK | undefined> {
+async function matching(keys: JWK[], wanted: string): Promise<JWK | undefined> {
 	for (const key of keys)
 		try {
 			if ((await thumbprint(key, "")) === wanted) return key;

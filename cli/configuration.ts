@@ -217,7 +217,10 @@ function pluginEntry(
 		...entity(file, map),
 		kind,
 		on,
-		scope: kind === "global" ? "every route" : `${kind} ${on?.name ?? "of another file"}`,
+		scope:
+			kind === "global"
+				? "every route"
+				: `${kind} ${on?.name ?? "of another file"}`,
 		configs: configs.filter((config): config is YAMLMap => isMap(config)),
 	};
 }
@@ -313,11 +316,7 @@ function matchLength({ paths }: Route, pathname: string): number {
 }
 
 /** A member of a map, with aliases and merge keys followed. */
-function lookup(
-	file: SourceFile,
-	map: YAMLMap,
-	key: string,
-): Node | undefined {
+function lookup(file: SourceFile, map: YAMLMap, key: string): Node | undefined {
 	const own = map.items.find((pair) => keyOf(pair) === key);
 	if (own) return follow(file, own.value);
 	for (const pair of map.items) {
@@ -373,36 +372,39 @@ function reference(
 }
 
 function isNamed({ file, map, name }: Entity, wanted: string | undefined) {
-	return wanted !== undefined && [name, plain(file, map, "id")].includes(wanted);
+	return (
+		wanted !== undefined && [name, plain(file, map, "id")].includes(wanted)
+	);
+}
+
+/** A text of a file and what is to take its place. */
+export interface Edit {
+	file: SourceFile;
+	node: Scalar;
+	text: string;
 }
 
 /**
  * Replaces texts in files; all other bytes stay as they are.
  *
- * @param edits new text by the node it replaces
  * @returns the files with their new text, only those that changed
  */
-export function applyEdits(
-	files: SourceFile[],
-	edits: Map<Scalar, string>,
-): { path: string; text: string }[] {
-	for (const [node, text] of edits) {
+export function applyEdits(edits: Edit[]): { path: string; text: string }[] {
+	for (const { node, text } of edits) {
 		const token = node.srcToken;
 		// Not reached: texts of a file come with their tokens.
-		if (!token || !CST.isScalar(token)) throw new Error("no token to edit");
+		if (!token) throw new Error("no token to edit");
 		CST.setScalarValue(token, text, {
 			afterKey: true,
 			// Unquoted, a text might be taken for a number.
 			...(node.type === "PLAIN" && { type: "QUOTE_DOUBLE" }),
 		});
 	}
-	return files
-		.map((file) => ({
-			path: file.path,
-			before: file.text,
-			text: endLinesAs(file.text, file.tokens.map(CST.stringify).join("")),
-		}))
-		.filter(({ before, text }) => before !== text);
+	const files = new Set(edits.map(({ file }) => file));
+	return [...files].map(({ path, text, tokens }) => {
+		const edited = tokens.map(CST.stringify).join("");
+		return { path, text: endLinesAs(text, edited) };
+	});
 }
 
 function endLinesAs(model: string, text: string): string {

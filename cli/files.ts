@@ -53,6 +53,16 @@ export function writeAtomically(
 	}
 }
 
+/**
+ * Writes a file that is not there yet.
+ *
+ * @throws {BadUse} naming the file, when it is there too
+ */
+export function writeNew(path: string, text: string, mode: number): void {
+	if (existsSync(path)) throw new BadUse(`${path} is there already`);
+	writeAtomically(path, text, mode);
+}
+
 /** What the system says, e.g. `ENOENT`, without the text around it. */
 export function errorCode(error: unknown): string {
 	return error instanceof Error && "code" in error

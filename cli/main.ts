@@ -1,4 +1,5 @@
 /** The command `x-custom-jwt`: its commands, their help, their exit codes. */
+import { statSync } from "node:fs";
 import {
 	Command,
 	CommanderError,
@@ -6,20 +7,30 @@ import {
 	Option,
 } from "commander";
 import { version } from "../package.json";
+import { Name } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { checkConfiguration } from "./check";
-import { readConfiguration } from "./configuration";
-import { BadUse } from "./files";
+import { applyEdits, readConfiguration } from "./configuration";
+import { BadUse, writeAtomically, writeNew } from "./files";
 import {
 	ALGORITHMS,
 	generateKey,
 	json,
 	keyPem,
 	publicSet,
+	readKey,
 	thumbprints,
 	writeKeyFiles,
 } from "./keys";
-import { printable } from "./print";
+import { iso, printable } from "./print";
+import {
+	activate,
+	currentAlg,
+	diffOf,
+	type Outcome,
+	publish,
+	retire,
+} from "./rotate";
 import {
 	type Decoded,
 	decodeToken,
@@ -152,6 +163,158 @@ Both halves of a key have the same thumbprint. Example:
 			print(printable(`${thumbprint}  ${file}${kid ? `  ${kid}` : ""}`));
 	});
 
+const rotate = keys
+	.command("rotate")
+	.description(
+		"replace the key that signs, in steps that each leave every token verifiable",
+	)
+	.addHelpText(
+		"after",
+		`
+What was done when is written into the published keys: iat published, nbf activated, exp replaced. Deploy after
+each step. Example:
+  $ x-custom-jwt keys rotate publish --config kong.yml --private-out new-jwk.json
+  $ x-custom-jwt keys rotate activate --config kong.yml --key new-jwk.json    # an hour later
+  $ x-custom-jwt keys rotate retire --config kong.yml                         # when it says so`,
+	);
+
+function step(name: string, description: string, example: string): Command {
+	return rotate
+		.command(name)
+		.description(description)
+		.requiredOption(
+			"--config <file...>",
+			"declarative configuration, all files that belong together",
+		)
+		.option("--plugin <name>", "name of the plugin", Name)
+		.option("--route <name>", "only the plugin entry on this route")
+		.option("--service <name>", "only the plugin entry on this service")
+		.option("--dry-run", "show what would change, write nothing", false)
+		.addOption(asJson())
+		.addHelpText(
+			"after",
+			`\nExample:\n  $ x-custom-jwt keys rotate ${example}`,
+		);
+}
+
+const CACHE_MAX_AGE = [
+	"--cache-max-age <seconds>",
+	"how long backends may keep a JWK Set",
+	seconds,
+	3600,
+] as const;
+
+step(
+	"publish",
+	"first step: the new public key joins the JWK Set, signing is unchanged",
+	"publish --config kong.yml --private-out new-jwk.json",
+)
+	.option("--key <file>", "the new key, private or public, if there is one")
+	.option(
+		"--private-out <file>",
+		"generate it and write the private JWK here (mode 0600)",
+	)
+	.addOption(
+		new Option(
+			"--alg <alg>",
+			"algorithm of a generated key (default: the present one)",
+		).choices(ALGORITHMS),
+	)
+	.option(...CACHE_MAX_AGE)
+	.action(async (options) => {
+		const configuration = readConfiguration(options.config);
+		const { key, privateOut } = options;
+		if (Boolean(key) === Boolean(privateOut))
+			throw new BadUse("one of --key and --private-out is expected");
+		const jwk = key
+			? readKey(key)
+			: await generateKey(
+					options.alg ?? (await currentAlg(configuration, options)),
+				);
+		const outcome = await publish(
+			configuration,
+			options,
+			jwk,
+			options.cacheMaxAge,
+			now(),
+		);
+		if (privateOut && !options.dryRun) writeNew(privateOut, json(jwk), 0o600);
+		conclude(outcome, options);
+	});
+
+step(
+	"activate",
+	"second step: the new key signs; where a vault holds it, record that it does",
+	"activate --config kong.yml --key new-jwk.json",
+)
+	.option("--key <file>", "the new key: private, unless a vault holds it")
+	.option(
+		"--replaces <kid>",
+		"the key that signs now, where the file does not show it",
+	)
+	.option(...CACHE_MAX_AGE)
+	.option(
+		"--margin <seconds>",
+		"time for a deployment to reach all data planes",
+		seconds,
+		300,
+	)
+	.option("--force", "although backends may not have the new key yet", false)
+	.action(async (options) => {
+		const key = options.key && readKey(options.key);
+		const configuration = readConfiguration(options.config);
+		conclude(
+			await activate(configuration, options, { ...options, key }, now()),
+			options,
+		);
+	});
+
+step(
+	"retire",
+	"third step: the old public key leaves when all tokens it signed have expired",
+	"retire --config kong.yml --dry-run",
+)
+	.option(
+		"--force",
+		"although its tokens may be in use, as for a stolen key",
+		false,
+	)
+	.action(async (options) => {
+		const configuration = readConfiguration(options.config);
+		conclude(
+			await retire(configuration, options, options.force, now()),
+			options,
+		);
+	});
+
+/** Makes the edits of a step, or shows them, and says what came of it. */
+function conclude(
+	{ done, message, notes, allowedAt, edits }: Outcome,
+	{ dryRun, json: wantsJson }: { dryRun: boolean; json: boolean },
+): void {
+	process.exitCode = done ? OK : NO;
+	const diff = dryRun ? edits.map(diffOf).join("") : undefined;
+	const files = applyEdits(edits);
+	if (!dryRun)
+		for (const { path, text } of files)
+			writeAtomically(path, text, statSync(path).mode & 0o777);
+	if (wantsJson) {
+		const paths = files.map(({ path }) => path);
+		const at = allowedAt === undefined ? {} : { allowedAt: iso(allowedAt) };
+		print(json({ done, message, notes, ...at, files: paths, diff }));
+	} else {
+		if (diff) print(printable(diff));
+		print(printable(done ? message : `refused: ${message}`));
+		for (const note of notes) print(printable(`- ${note}`));
+	}
+}
+
+function seconds(text: string): number {
+	const number = Number(text);
+	if (text && Number.isFinite(number) && number >= 0) return number;
+	throw new InvalidArgumentError("Seconds are expected.");
+}
+
 const token = program.command("token").description("look into tokens");
 
 token
@@ -217,8 +380,13 @@ const config = program
 
 config
 	.command("check")
-	.description("check every plugin entry of x-custom-jwt, its key and the JWK Set its jku leads to")
-	.argument("<file...>", "YAML or JSON for DB-less Kong or decK; several make up one configuration")
+	.description(
+		"check every plugin entry of x-custom-jwt, its key and the JWK Set its jku leads to",
+	)
+	.argument(
+		"<file...>",
+		"YAML or JSON for DB-less Kong or decK; several make up one configuration",
+	)
 	.addOption(asJson())
 	.addHelpText(
 		"after",
@@ -233,7 +401,9 @@ The exit code is 1 when there is an error; warnings and infos are for you to jud
 		if (options.json) return print(json(findings));
 		for (const { file, line, column, severity, message } of findings)
 			print(printable(`${file}:${line}:${column} ${severity}: ${message}`));
-		print(`${errors.length} errors, ${findings.length - errors.length} other findings`);
+		print(
+			`${errors.length} errors, ${findings.length - errors.length} other findings`,
+		);
 	});
 
 function decodedOf(text: string, time: number): Decoded | undefined {

@@ -1,7 +1,7 @@
 /** Control characters and those that turn text around: a terminal would act on them. */
 const UNPRINTABLE =
 	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-	/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+	/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Text of others as it may go to a terminal: characters it would act on are escaped as in JSON. */
 export function printable(text: string): string {
