@@ -9,6 +9,7 @@ import {
 import { version } from "../package.json";
 import { Name } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import type { StartOptions } from "../test/demo/start";
 import { checkConfiguration } from "./check";
 import { applyEdits, readConfiguration } from "./configuration";
 import { BadUse, writeAtomically, writeNew } from "./files";
@@ -61,6 +62,59 @@ Example:
   $ x-custom-jwt keys generate --alg ES256 --out keys/2027
   $ x-custom-jwt config check kong.yml`,
 	);
+
+program
+	.command("gateway")
+	.description(
+		"run plugin server, local gateway and sample backend, to try it all",
+	)
+	.option("--check", "run every flow, print a line for each, and exit", false)
+	.option(
+		"--config <file...>",
+		"declarative configuration (default: the examples kong.yml and kong-enterprise.yml)",
+	)
+	.option("--http-port <number>", "default 8000; a free one with --check", port)
+	.option(
+		"--https-port <number>",
+		"default 8443; a free one with --check",
+		port,
+	)
+	.option(
+		"--backend-port <number>",
+		"default 9000; a free one with --check",
+		port,
+	)
+	.option("--resolve <host:port=address...>", "where a host really is", [])
+	.option(
+		"--dedicated",
+		"run the plugin in its own hardened plugin server, not in the stock one",
+		false,
+	)
+	.option(
+		"--verbose",
+		"log at level info, the plugin server's output too",
+		false,
+	)
+	.addHelpText("after", "\nExample:\n  $ x-custom-jwt gateway --check")
+	.action(async (options: StartOptions) => {
+		// Loaded only when wanted: no other command needs it.
+		const { start } =
+			require("../test/demo/start") as typeof import("../test/demo/start");
+		await start(options).catch(
+			(error: NodeJS.ErrnoException & { port?: number }) => {
+				throw new BadUse(
+					error.code === "EADDRINUSE"
+						? `port ${error.port} is taken; see --http-port, --https-port and --backend-port`
+						: error.message,
+				);
+			},
+		);
+	});
+
+function port(text: string): number {
+	if (/^\d{1,5}$/.test(text)) return Number(text);
+	throw new InvalidArgumentError("A port is expected.");
+}
 
 /** Seconds since the epoch. */
 function now(): number {
@@ -461,6 +515,10 @@ function failed(error: unknown): number {
 	return BAD_USE;
 }
 
+// Whoever read the output has seen enough, e.g. head.
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+	if (code !== "EPIPE") process.exitCode = BAD_USE;
+});
 program.parseAsync().catch((error: unknown) => {
 	process.exitCode = failed(error);
 });

@@ -21,7 +21,7 @@ afterEach(() => {
 function npmStart(...args: string[]) {
 	const child = spawn(
 		process.execPath,
-		["-r", "ts-node/register", "test/demo/start.ts", ...args],
+		["-r", "ts-node/register", "cli/main.ts", "gateway", ...args],
 		{ cwd: ROOT, env: { ...process.env, TMPDIR: temporary } },
 	);
 	children.push(child);
