@@ -178,6 +178,7 @@ export class PluginServer {
 }
 
 function environment(): NodeJS.ProcessEnv {
+	if (IS_BUNDLE) return process.env;
 	// ts-node looks for the tsconfig in the working directory, which is not ours under Kong.
 	return { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json") };
 }
