@@ -63,7 +63,7 @@ test("a configuration it cannot run ends it at once, naming file and member", as
 	writeFileSync(file, '_format_version: "3.0"\nupstreams: []\n');
 	const { stderr, code } = await outcome(npmStart("--config", file));
 	expect(stderr).toContain(`${file}: /upstreams is not supported`);
-	expect(code).toBe(1);
+	expect(code).toBe(2);
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)(

@@ -30,7 +30,8 @@ export function temporaryFolder(): string {
 	return folder;
 }
 
-async function build(script: string, outfile: string): Promise<void> {
+/** Runs one of package.json's build scripts, with another output file. */
+export async function build(script: string, outfile: string): Promise<void> {
 	const args = ["run", "-s", script, "--", `--outfile=${outfile}`];
 	await promisify(execFile)("npm", args, { cwd: ROOT });
 }
