@@ -69,3 +69,12 @@ export function errorCode(error: unknown): string {
 		? String(error.code)
 		: "unknown error";
 }
+
+/** What went wrong with a `fetch`, e.g. `ECONNREFUSED`. */
+export function networkFault(error: unknown): string {
+	if (!(error instanceof Error)) return "unknown error";
+	if (error.name === "TimeoutError") return "no answer in time";
+	const { cause } = error;
+	if (cause instanceof Error && !("code" in cause)) return cause.message;
+	return errorCode(cause);
+}

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Name } from "../plugins/x-custom-jwt";
-import { BadUse, errorCode, readInput } from "./files";
+import { BadUse, networkFault, readInput } from "./files";
 
 /** Konnect's regions: each has its own API host. */
 export const REGIONS = ["us", "eu", "au", "me", "in", "sg"];
@@ -182,8 +182,7 @@ async function request(url: string, init: RequestInit): Promise<Reply> {
 			last = `it answers ${reply.status}`;
 			delay = retryAfter(response.headers.get("retry-after")) ?? delay;
 		} catch (error) {
-			const { name, cause } = error as Error;
-			last = name === "TimeoutError" ? "no answer in time" : errorCode(cause);
+			last = networkFault(error);
 		}
 		if (attempt + 1 < ATTEMPTS) await sleep(Math.min(delay, LONGEST_DELAY));
 	}

@@ -7,7 +7,7 @@ import {
 	type JWTPayload,
 	jwtVerify,
 } from "jose";
-import { BadUse, errorCode, readInput } from "./files";
+import { BadUse, networkFault, readInput } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf } from "./jwk";
 import { ALGORITHMS } from "./keys";
 import { quoted, when } from "./print";
@@ -122,11 +122,7 @@ async function download(url: string): Promise<string> {
 		});
 		if (response.status === 200) return await response.text();
 	} catch (error) {
-		const timedOut = error instanceof Error && error.name === "TimeoutError";
-		const cause = error instanceof Error ? error.cause : undefined;
-		throw new BadUse(
-			`${url} cannot be reached: ${timedOut ? "no answer in time" : errorCode(cause)}`,
-		);
+		throw new BadUse(`${url} cannot be reached: ${networkFault(error)}`);
 	}
 	throw new BadUse(`${url} answers ${response.status}; 200 is expected`);
 }
