@@ -264,6 +264,12 @@ const CACHE_MAX_AGE = [
 	seconds,
 	3600,
 ] as const;
+const MARGIN = [
+	"--margin <seconds>",
+	"time for a deployment to reach all data planes",
+	seconds,
+	300,
+] as const;
 
 step(
 	"publish",
@@ -282,6 +288,7 @@ step(
 		).choices(ALGORITHMS),
 	)
 	.option(...CACHE_MAX_AGE)
+	.option(...MARGIN)
 	.action(async (options) => {
 		const configuration = readConfiguration(options.config);
 		const { key, privateOut } = options;
@@ -292,13 +299,7 @@ step(
 			: await generateKey(
 					options.alg ?? (await currentAlg(configuration, options)),
 				);
-		const outcome = await publish(
-			configuration,
-			options,
-			jwk,
-			options.cacheMaxAge,
-			now(),
-		);
+		const outcome = await publish(configuration, options, jwk, options, now());
 		if (privateOut && !options.dryRun) writeNew(privateOut, json(jwk), 0o600);
 		conclude(outcome, options);
 	});
@@ -314,12 +315,7 @@ step(
 		"the key that signs now, where the file does not show it",
 	)
 	.option(...CACHE_MAX_AGE)
-	.option(
-		"--margin <seconds>",
-		"time for a deployment to reach all data planes",
-		seconds,
-		300,
-	)
+	.option(...MARGIN)
 	.option("--force", "although backends may not have the new key yet", false)
 	.action(async (options) => {
 		const key = options.key && readKey(options.key);

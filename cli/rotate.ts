@@ -66,11 +66,18 @@ export interface Outcome {
 	edits: Edit[];
 }
 
+/** What the steps wait for. */
+export interface Delays {
+	/** How long backends may keep a JWK Set, in seconds. */
+	cacheMaxAge: number;
+	/** Time for a deployment to reach all data planes, in seconds. */
+	margin: number;
+}
+
 /**
  * Publishes a key: its public half joins the JWK Sets of the selected entries. Nothing else changes.
  *
  * @param key the new key, private or public
- * @param cacheMaxAge how long backends may keep a JWK Set, in seconds
  * @param now seconds since the epoch
  * @throws {BadUse} when the configuration or the key cannot be used
  */
@@ -78,7 +85,7 @@ export async function publish(
 	configuration: Configuration,
 	selection: Selection,
 	key: JWK,
-	cacheMaxAge: number,
+	{ cacheMaxAge, margin }: Delays,
 	now: number,
 ): Promise<Outcome> {
 	if (isPrivate(key)) checkPrivate(key, "the new key");
@@ -94,11 +101,11 @@ export async function publish(
 			throw new BadUse(
 				`${set.what} has another ${nameOf(half)}: give the new key a kid of its own`,
 			);
-		const added = { ...half, iat: Math.floor(now) };
+		const added = { ...half, iat: Math.ceil(now) };
 		edits.push(set.edit([...set.keys.map(({ jwk }) => jwk), added]));
 	}
 	if (!edits.length) return no(`${nameOf(half)} is published already`);
-	const allowedAt = Math.ceil(now + cacheMaxAge);
+	const allowedAt = Math.ceil(now) + cacheMaxAge + margin;
 	const at = when(allowedAt, now);
 	return {
 		done: true,
@@ -139,15 +146,11 @@ function inVault(entry: PluginEntry): boolean {
 }
 
 /** What `activate` may be told. */
-export interface ActivateOptions {
+export interface ActivateOptions extends Delays {
 	/** The new key; needed, private, when the configuration holds the key itself. */
 	key?: JWK;
 	/** `kid` of the key that signs now; found out where the configuration holds the key. */
 	replaces?: string;
-	/** How long backends may keep a JWK Set, in seconds. */
-	cacheMaxAge: number;
-	/** Time for a deployment to reach all data planes, in seconds. */
-	margin: number;
 	/** Whether to go on although backends may not have the key yet. */
 	force: boolean;
 }
@@ -184,11 +187,11 @@ export async function activate(
 			return no(
 				`${name} does not say since when it is published (iat): --force when all backends have it`,
 			);
-		const allowedAt = since + cacheMaxAge;
+		const allowedAt = since + cacheMaxAge + margin;
 		if (now < allowedAt)
 			return {
 				...no(
-					`${name} was published ${when(since, now)}, and backends may keep the JWK Set for ${cacheMaxAge} seconds: activate is allowed ${when(allowedAt, now)}`,
+					`${name} was published ${when(since, now)}, and it takes ${cacheMaxAge + margin} seconds until all backends have it: activate is allowed ${when(allowedAt, now)}`,
 				),
 				allowedAt,
 			};
@@ -204,7 +207,7 @@ export async function activate(
 			set.edit(
 				set.keys.map(({ jwk, id }) => {
 					const { exp: replaced, ...kept } = jwk;
-					if (id === target.id) return { ...kept, nbf: Math.floor(now) };
+					if (id === target.id) return { ...kept, nbf: Math.ceil(now) };
 					return id === old.id && !others.length ? { ...jwk, exp } : jwk;
 				}),
 			),
