@@ -22,7 +22,8 @@ const ABOUT = [
 	...["iat", "nbf", "exp"],
 ];
 
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/** Private and secret members of all key types (RFC 7518 §6). */
+export const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /** The least an RSA key may have (RFC 7518 §3.3). */
 const RSA_BITS = 2048;

@@ -22,6 +22,7 @@ import {
 	checkPrivate,
 	isPrivate,
 	nameOf,
+	PRIVATE_MEMBERS,
 	parseJwks,
 	publicHalf,
 	thumbprint,
@@ -180,33 +181,32 @@ export async function activate(
 	const name = nameOf(target.jwk);
 	const old = await signerOf(entries, sets, target, options.replaces);
 	if (old.id === target.id) return no(`${name} is the one that signs already`);
-	const since = target.jwk.iat;
-	// A key that has been replaced is known to all backends: going back to it is always allowed.
-	if (!force && target.jwk.exp === undefined) {
-		if (since === undefined)
-			return no(
-				`${name} does not say since when it is published (iat): --force when all backends have it`,
-			);
-		const allowedAt = since + cacheMaxAge + margin;
-		if (now < allowedAt)
-			return {
-				...no(
-					`${name} was published ${when(since, now)}, and it takes ${cacheMaxAge + margin} seconds until all backends have it: activate is allowed ${when(allowedAt, now)}`,
-				),
-				allowedAt,
-			};
-	}
+	const { iat, exp: replaced } = target.jwk;
+	// A key that signed before this tool came is known to all backends: going back to it is allowed.
+	if (iat === undefined && replaced === undefined && !force)
+		return no(
+			`${name} does not say since when it is published (iat): --force when all backends have it`,
+		);
+	const allowedAt = (iat ?? 0) + cacheMaxAge + margin;
+	if (now < allowedAt && !force)
+		return {
+			...no(
+				`${name} was published ${when(iat ?? 0, now)}, and it takes ${cacheMaxAge + margin} seconds until all backends have it: activate is allowed ${when(allowedAt, now)}`,
+			),
+			allowedAt,
+		};
 
 	const edits = await signWith(configuration, entries, target.jwk, key);
 	const users = await usersOf(configuration, selection, old.id);
 	const others = users.filter((entry) => !entries.includes(entry));
-	const lifetimes = [...entries, ...users].map(lifetime);
+	// Of all entries: one that has been activated before may have signed with the old key until then.
+	const lifetimes = entriesOf(configuration, selection).map(lifetime);
 	const exp = Math.ceil(now + Math.max(...lifetimes) + margin);
 	for (const set of sets)
 		edits.push(
 			set.edit(
 				set.keys.map(({ jwk, id }) => {
-					const { exp: replaced, ...kept } = jwk;
+					const { exp: _, ...kept } = jwk;
 					if (id === target.id) return { ...kept, nbf: Math.ceil(now) };
 					return id === old.id && !others.length ? { ...jwk, exp } : jwk;
 				}),
@@ -302,10 +302,7 @@ function legible(text: string): string {
 	try {
 		return `${JSON.stringify(
 			JSON.parse(text),
-			(name, value) =>
-				["d", "p", "q", "dp", "dq", "qi", "oth", "k"].includes(name)
-					? "(private)"
-					: value,
+			(name, value) => (PRIVATE_MEMBERS.includes(name) ? "(private)" : value),
 			2,
 		)}\n`;
 	} catch {
@@ -318,11 +315,20 @@ function no(message: string): Outcome {
 	return { done: false, message, notes: [], edits: [] };
 }
 
-function select(
-	{ files, plugins }: Configuration,
-	{ plugin, route, service }: Selection,
+/** All entries of the plugin, selected or not. */
+function entriesOf(
+	{ plugins }: Configuration,
+	{ plugin }: Selection,
 ): PluginEntry[] {
-	for (const file of files)
+	return plugins.filter(({ name }) => name === plugin);
+}
+
+function select(
+	configuration: Configuration,
+	selection: Selection,
+): PluginEntry[] {
+	const { plugin, route, service } = selection;
+	for (const file of configuration.files)
 		for (const { message, offset } of file.faults) {
 			const { line, column } = positionAt(file, offset);
 			throw new BadUse(`${file.path}:${line}:${column}: ${message}`);
@@ -331,11 +337,9 @@ function select(
 		name === undefined
 			? () => true
 			: (entry: PluginEntry) => entry.kind === kind && entry.on?.name === name;
-	const entries = plugins
-		.filter(({ name }) => name === plugin)
-		.filter(
-			(entry) => on("route", route)(entry) && on("service", service)(entry),
-		);
+	const entries = entriesOf(configuration, selection).filter(
+		(entry) => on("route", route)(entry) && on("service", service)(entry),
+	);
 	if (!entries.length)
 		throw new BadUse(`no plugin entry of ${plugin} there that is enabled`);
 	return entries;
@@ -430,7 +434,8 @@ async function targetOf(
 		return one;
 	});
 	if (new Set(found.map((one) => one?.id)).size > 1) return undefined;
-	return found[0];
+	// Where it has been published last.
+	return found.sort((a, b) => (b?.jwk.iat ?? 0) - (a?.jwk.iat ?? 0))[0];
 }
 
 /** The key that signs until the new one does. */
@@ -558,12 +563,12 @@ function refuseShared(
 
 /** The entries that sign with a key, selected or not, as far as the files show. */
 async function usersOf(
-	{ plugins }: Configuration,
-	{ plugin }: Selection,
+	configuration: Configuration,
+	selection: Selection,
 	wanted: string,
 ): Promise<PluginEntry[]> {
 	const users: PluginEntry[] = [];
-	for (const entry of plugins.filter(({ name }) => name === plugin)) {
+	for (const entry of entriesOf(configuration, selection)) {
 		const signing = signingOrBadUse(entry);
 		if (signing.reference !== undefined || signing.jwk.kty === "oct") continue;
 		if ((await thumbprint(signing.jwk, entry.scope)) === wanted)

@@ -269,6 +269,17 @@ describe("activate", () => {
 		expect(replaced).toHaveProperty("exp", NOW + CACHE + 1 + 1800 + MARGIN);
 	});
 
+	test("waits again for a key that was forced too early, and taken back", async () => {
+		const before = file({ a: withKey(OLD) }, [OLD]);
+		const { text: published } = await publishing(before, NEW);
+		const forced = await activating(published, NEW, NOW, { force: true });
+		const { text } = await activating(forced.text, OLD, NOW + 1);
+		expect(await activating(text, NEW, NOW + 2)).toMatchObject({
+			done: false,
+			allowedAt: NOW + CACHE,
+		});
+	});
+
 	test("says where else the old public key stands", async () => {
 		const { text } = await publishing(KONG_YML, NEW);
 		const { notes } = await activating(text, NEW, NOW + CACHE);
@@ -383,6 +394,20 @@ describe("plugin entries", () => {
 		const { text: end } = await retiring(text, NOW * 2);
 		expect(kids(end)).toEqual(["third", "new"]);
 		expect(await errorsIn(end)).toEqual([]);
+	});
+
+	test("that share a key and are activated one after the other keep it for the longest lifetime of both", async () => {
+		const entries = {
+			a: withKey(OLD, { expires_in: 7200 }),
+			b: withKey(OLD, { expires_in: 60 }),
+		};
+		const { text: published } = await publishing(file(entries, [OLD]), NEW);
+		const only = (route: string) => ({ selection: { ...ALL, route } });
+		const now = NOW + CACHE;
+		const first = await activating(published, NEW, now, only("a"));
+		expect(first.notes).toContain('key "old" stays: route b signs with it');
+		const { text } = await activating(first.text, NEW, now + 1, only("b"));
+		expect(publishedKeys(text)[0]?.exp).toBe(now + 1 + 7200 + MARGIN);
 	});
 
 	test("whose kid is overridden get that of the new key", async () => {
