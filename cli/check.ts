@@ -167,9 +167,6 @@ function checkRoutes(
 			const message = `${entry.name} on ${entry.scope}: ${text}`;
 			return { ...positionOf(node.file, node.map), severity, message };
 		};
-		// A JWKS route under a plugin entry for all routes answers before the plugin needs anything.
-		if (names.includes("request-termination") && entry.kind !== "route")
-			return [];
 		const methods = Array.isArray(auth_methods) ? auth_methods : [];
 		return [
 			...(route.service || audience !== undefined

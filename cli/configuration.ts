@@ -111,7 +111,24 @@ export function parseSource(text: string, path: string): SourceFile {
 				});
 		},
 	});
+	if (!faults.length && !resolves(document))
+		faults.push({
+			message: "an anchor contains an alias to itself, or aliases multiply",
+			offset: 0,
+		});
 	return { path, text, document, tokens, lines, faults };
+}
+
+/** More than files have; what multiplies aliases of aliases to fill the memory has still more. */
+const ALIASES = { maxAliasCount: 10_000 };
+
+function resolves(document: Document): boolean {
+	try {
+		document.toJS(ALIASES);
+		return true;
+	} catch {
+		return false;
+	}
 }
 
 /** Where a node stands. */
@@ -255,7 +272,7 @@ export function fieldNode(entry: PluginEntry, field: string): Node | undefined {
 export function configOf(entry: PluginEntry): Record<string, unknown> {
 	const merged: Record<string, unknown> = {};
 	for (const config of [...entry.configs].reverse())
-		Object.assign(merged, config.toJS(entry.file.document));
+		Object.assign(merged, config.toJS(entry.file.document, ALIASES));
 	return Object.fromEntries(
 		Object.entries(merged).filter(([, value]) => value !== null),
 	);
@@ -351,7 +368,7 @@ function maps(file: SourceFile, map: YAMLMap, key: string): YAMLMap[] {
 }
 
 function plain(file: SourceFile, map: YAMLMap, key: string): unknown {
-	return lookup(file, map, key)?.toJS(file.document);
+	return lookup(file, map, key)?.toJS(file.document, ALIASES);
 }
 
 function texts(value: unknown): string[] {

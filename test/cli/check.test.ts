@@ -244,6 +244,56 @@ describe("a fault is found:", () => {
 		expect(await check("- 1")).toEqual(["1:1 error: a map is expected"]);
 	});
 
+	test("the plugin everywhere, so also on the route of the JWK Set", async () => {
+		const document = parseDocument(KONG_YML);
+		const entry = document.getIn(["services", 0, "plugins", 0]);
+		document.set("plugins", [entry]);
+		document.deleteIn(["services", 0, "plugins"]);
+		expect(await check(document.toString())).toContainEqual(
+			expect.stringContaining(
+				"error: x-custom-jwt on every route: route x-custom-jwt-jwks has no service",
+			),
+		);
+	});
+
+	test.each([
+		["an anchor that contains itself", "a: &a\n  <<: *a\n"],
+		[
+			"aliases that multiply",
+			["a: &a0 [x,x]"]
+				.concat(
+					Array.from(
+						{ length: 30 },
+						(_, i) => `a${i}: &a${i + 1} [*a${i},*a${i}]`,
+					),
+				)
+				.join("\n"),
+		],
+	])("%s", async (_, yaml) => {
+		expect(await check(yaml)).toEqual([
+			"1:1 error: an anchor contains an alias to itself, or aliases multiply",
+		]);
+	});
+
+	test("nothing in 200 routes that share a key by an alias", async () => {
+		const config = JSON.stringify({
+			private_jwk: testKey("RS256-jwk-private.json"),
+		});
+		const routes = Array.from(
+			{ length: 200 },
+			(_, i) => `
+      - name: r${i}
+        paths: [/r${i}]
+        plugins:
+          - name: key-auth
+          - { name: x-custom-jwt, config: ${i ? "*config" : `&config ${config}`} }`,
+		);
+		const yaml = `services:\n  - name: s\n    url: http://b\n    routes:${routes.join("")}\n`;
+		const findings = await check(yaml);
+		expect(findings.filter((line) => line.includes("error"))).toEqual([]);
+		expect(findings).toHaveLength(200);
+	});
+
 	test("all faults of an entry, not only the first", async () => {
 		const findings = await checkEdited((document) => {
 			document.setIn([...CONFIG, "iss"], "no url");
