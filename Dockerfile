@@ -7,7 +7,8 @@ ARG NODE_IMAGE=node:22-bookworm-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
+# Without the sources there is nothing to prepare.
+RUN npm ci --ignore-scripts
 COPY . .
 RUN npm run build && npm run build:executable
 

@@ -23,6 +23,8 @@ export interface BackendOptions {
 	audience: string;
 	/** JWS algorithms that are accepted. */
 	algorithms: string[];
+	/** How the JWK Set is cached, in milliseconds; as jose does it by default. */
+	jwksCache?: { cacheMaxAge: number; cooldownDuration: number };
 }
 
 /** A running backend. */
@@ -57,7 +59,10 @@ const MAX_HEADER_BYTES = 64 * 1024;
  * identity provider: `/idp/jwks` and its discovery document.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-	const keySet = createRemoteJWKSet(new URL(options.jwksUrl));
+	const keySet = createRemoteJWKSet(
+		new URL(options.jwksUrl),
+		options.jwksCache,
+	);
 	const { issuer, audience, algorithms } = options;
 	const received: Backend["received"] = [];
 

@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Backend, startBackend } from "../backend/backend";
+import {
+	type Backend,
+	type BackendOptions,
+	startBackend,
+} from "../backend/backend";
 import { type Configuration, loadDeclarative } from "../gateway/declarative";
 import { ExternalPlugin } from "../gateway/external-plugin";
 import { type Gateway, startGateway } from "../gateway/gateway";
@@ -32,6 +36,8 @@ export interface DemoOptions {
 	resolve?: [host: string, address: string][];
 	/** JWS algorithms the backend accepts. */
 	algorithms?: string[];
+	/** How the backend caches the JWK Set. */
+	jwksCache?: BackendOptions["jwksCache"];
 	log: Log;
 }
 
@@ -84,6 +90,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 			issuer: "https://kong-gateway:8443/x-custom-jwt",
 			audience: `http://${BACKEND_HOST}/anything`,
 			algorithms: options.algorithms ?? ["RS256"],
+			jwksCache: options.jwksCache,
 		});
 		closers.push(() => backend.close());
 		if (!resolve.has(BACKEND_HOST))

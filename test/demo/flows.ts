@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type JWTPayload, SignJWT } from "jose";
 import { IDP_ISSUER } from "../backend/backend";
 import type { Gateway } from "../gateway/gateway";
@@ -159,7 +159,10 @@ function curl(
 		"curl",
 		...(url.startsWith("https:") ? ["-k"] : []),
 		...(withCertificate
-			? ["--cert test-keys/client-cert.pem", "--key test-keys/client-key.pem"]
+			? [
+					`--cert ${relative(".", join(KEYS, "client-cert.pem"))}`,
+					`--key ${relative(".", join(KEYS, "client-key.pem"))}`,
+				]
 			: []),
 		...Object.entries(headers).map(([name, value]) =>
 			value.startsWith("Basic ")

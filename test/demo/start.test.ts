@@ -21,7 +21,7 @@ afterEach(() => {
 function npmStart(...args: string[]) {
 	const child = spawn(
 		process.execPath,
-		["-r", "ts-node/register", "test/demo/start.ts", ...args],
+		["-r", "ts-node/register", "cli/main.ts", "gateway", ...args],
 		{ cwd: ROOT, env: { ...process.env, TMPDIR: temporary } },
 	);
 	children.push(child);
@@ -63,7 +63,7 @@ test("a configuration it cannot run ends it at once, naming file and member", as
 	writeFileSync(file, '_format_version: "3.0"\nupstreams: []\n');
 	const { stderr, code } = await outcome(npmStart("--config", file));
 	expect(stderr).toContain(`${file}: /upstreams is not supported`);
-	expect(code).toBe(1);
+	expect(code).toBe(2);
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)(

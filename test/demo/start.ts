@@ -1,60 +1,36 @@
-/** `npm start`: the whole product on this machine, with nothing but Node.js. */
-import { InvalidArgumentError, program } from "commander";
+/** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
 import { loadDeclarative } from "../gateway/declarative";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
 import { type Flow, makeFlows } from "./flows";
 
-interface Options {
+/** What the command line can say. */
+export interface StartOptions {
+	/** Run every flow and end, instead of serving. */
 	check: boolean;
-	config: string[];
+	/** Declarative configuration; the examples by default. */
+	config?: string[];
+	/** TCP ports; 8000, 8443 and 9000 by default, free ones with `check`. */
 	httpPort?: number;
 	httpsPort?: number;
 	backendPort?: number;
+	/** `host:port=address` each, as in curl's `--resolve`. */
 	resolve: string[];
+	/** The dedicated plugin server instead of the stock one. */
 	dedicated: boolean;
+	/** Log at level info. */
 	verbose: boolean;
 }
 
-program
-	.name("npm start --")
-	.description("Runs plugin server, local gateway and sample backend")
-	.option("--check", "run every flow, print a line for each, and exit", false)
-	.option("--config <file...>", "declarative configuration", CONFIG_FILES)
-	.option("--http-port <number>", "default 8000; a free one with --check", port)
-	.option(
-		"--https-port <number>",
-		"default 8443; a free one with --check",
-		port,
-	)
-	.option(
-		"--backend-port <number>",
-		"default 9000; a free one with --check",
-		port,
-	)
-	.option("--resolve <host:port=address...>", "where a host really is", [])
-	.option(
-		"--dedicated",
-		"run the plugin in its own hardened plugin server, not in the stock one",
-		false,
-	)
-	.option(
-		"--verbose",
-		"log at level info, the plugin server's output too",
-		false,
-	)
-	.parse();
-
-function port(text: string): number {
-	if (/^\d{1,5}$/.test(text)) return Number(text);
-	throw new InvalidArgumentError("A port is expected.");
-}
-
-async function main(): Promise<void> {
-	const options = program.opts<Options>();
+/**
+ * Starts everything, until a signal comes; with `check` runs every flow and sets the exit code 1 when one fails.
+ *
+ * @throws when a port is taken, naming it, or a part does not start
+ */
+export async function start(options: StartOptions): Promise<void> {
 	const demo = await startDemo({
-		configuration: loadDeclarative(options.config),
+		configuration: loadDeclarative(options.config ?? CONFIG_FILES),
 		pluginServerCommand: options.dedicated ? dedicatedServer() : stockServer(),
 		httpPort: options.httpPort ?? (options.check ? 0 : 8000),
 		httpsPort: options.httpsPort ?? (options.check ? 0 : 8443),
@@ -119,12 +95,3 @@ async function run(flow: Flow): Promise<{ passed: boolean; line: string }> {
 		return { passed: false, line: `${flow.curl} → ${error}` };
 	}
 }
-
-main().catch((error: NodeJS.ErrnoException & { port?: number }) => {
-	console.error(
-		error.code === "EADDRINUSE"
-			? `port ${error.port} is taken; see --http-port, --https-port and --backend-port`
-			: error.message,
-	);
-	process.exitCode = 1;
-});

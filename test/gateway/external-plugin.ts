@@ -79,6 +79,16 @@ export class ExternalPlugin {
 		}
 	}
 
+	/** Closes what has been started: each entry's next request starts an instance with what it is configured with then. */
+	closeInstances(): void {
+		const instances = [...this.#instances.values()];
+		this.#instances.clear();
+		for (const instance of instances)
+			instance
+				.then((id) => this.rpc.call("plugin.CloseInstance", id))
+				.catch(({ message }: Error) => this.log("info", message));
+	}
+
 	async #runPhase(
 		request: GatewayRequest,
 		instanceId: number,

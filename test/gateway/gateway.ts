@@ -14,6 +14,7 @@ import type { Configuration, PluginEntry, Route } from "./declarative";
 import type { ExternalPlugin } from "./external-plugin";
 import type { Log } from "./log";
 import { standIns } from "./plugins";
+import type { Lookup } from "./plugins/stand-in";
 import { authority, proxy } from "./proxy";
 import { type Exit, errorExit, GatewayRequest, requestUrl } from "./request";
 
@@ -38,6 +39,13 @@ export interface Gateway {
 	httpsUrl: string;
 	/** The listener's self-signed certificate, PEM. */
 	certificate: string;
+	/**
+	 * Serves another configuration from now on, as `kong reload` and a configuration from the control plane
+	 * do: requests in flight end with the old one.
+	 *
+	 * @throws as `startGateway` does, and goes on as before
+	 */
+	reload(configuration: Configuration): void;
 	close(): Promise<void>;
 }
 
@@ -65,26 +73,29 @@ const MAX_HEADER_BYTES = 32 * 1024;
  * @throws naming the plugin entry or field that is not supported, or the port that is taken
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-	const { configuration, log, resolve } = options;
-	const lookup = {
-		configuration,
-		fetch: ((input: string | URL, init?: RequestInit) => {
-			const url = new URL(input);
-			url.host = resolve.get(url.host) ?? url.host;
-			return fetch(url, init);
-		}) as typeof fetch,
-	};
-	const plans = new Map(
-		configuration.routes.map((route) => [
-			route,
-			route.plugins
-				.map((entry) => step(entry, route))
-				.sort((a, b) => b.priority - a.priority),
-		]),
-	);
+	const { log, resolve } = options;
+	const resolvingFetch = ((input: string | URL, init?: RequestInit) => {
+		const url = new URL(input);
+		url.host = resolve.get(url.host) ?? url.host;
+		return fetch(url, init);
+	}) as typeof fetch;
+	let plans = plan(options.configuration);
 	const agent = new Agent({ keepAlive: true });
 
-	function step(entry: PluginEntry, route: Route): Step {
+	/** What runs on each route, in the order it runs. */
+	function plan(configuration: Configuration): Map<Route, Step[]> {
+		const lookup = { configuration, fetch: resolvingFetch };
+		return new Map(
+			configuration.routes.map((route) => [
+				route,
+				route.plugins
+					.map((entry) => step(entry, route, lookup))
+					.sort((a, b) => b.priority - a.priority),
+			]),
+		);
+	}
+
+	function step(entry: PluginEntry, route: Route, lookup: Lookup): Step {
 		const { name } = entry;
 		const what = `plugin ${name} on route ${route.entity.name}`;
 		const external = options.externalPlugins.find(
@@ -111,7 +122,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		response: ServerResponse,
 		protocol: "http" | "https",
 	): Promise<void> {
-		const route = matchRoute(configuration.routes, incoming);
+		const route = matchRoute([...plans.keys()], incoming);
 		const id = randomBytes(16).toString("hex");
 		if (!route) return send(response, errorExit(id, 404, NO_ROUTE));
 		if (!route.entity.protocols.includes(protocol)) {
@@ -170,6 +181,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		httpUrl: `http://localhost:${httpPort}`,
 		httpsUrl: `https://localhost:${httpsPort}`,
 		certificate: server.cert,
+		reload: (configuration) => {
+			plans = plan(configuration);
+			for (const external of options.externalPlugins) external.closeInstances();
+		},
 		close: async () => {
 			agent.destroy();
 			await Promise.all([close(http), close(https)]);

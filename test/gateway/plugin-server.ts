@@ -9,7 +9,11 @@ import { promisify } from "node:util";
 import { isListening } from "../../pluginserver/socket";
 import type { Log } from "./log";
 
+// The command x-custom-jwt is bundled into dist/cli, as deep as this folder.
 const ROOT = join(__dirname, "../..");
+
+/** Whether this is the bundle of an installed package, which has built files and no TypeScript. */
+const IS_BUNDLE = __filename.endsWith(".js");
 
 /** What a plugin server says of its plugin (`--dump-all-plugins`). */
 export interface PluginInfo {
@@ -35,7 +39,7 @@ export type ConfigField = Record<
  * @param pluginsDirectory absolute path: the stock server takes no other (Kong fact)
  */
 export function stockServer(
-	pluginsDirectory = join(ROOT, "plugins"),
+	pluginsDirectory = join(ROOT, IS_BUNDLE ? "dist/plugins" : "plugins"),
 ): string[] {
 	return [
 		process.execPath,
@@ -45,8 +49,10 @@ export function stockServer(
 	];
 }
 
-/** The dedicated plugin server, from its TypeScript. */
+/** The dedicated plugin server, from its TypeScript where there is. */
 export function dedicatedServer(): string[] {
+	if (IS_BUNDLE)
+		return [process.execPath, join(ROOT, "dist/x-custom-jwt-pluginserver.js")];
 	return [
 		process.execPath,
 		"--require",
@@ -172,6 +178,7 @@ export class PluginServer {
 }
 
 function environment(): NodeJS.ProcessEnv {
+	if (IS_BUNDLE) return process.env;
 	// ts-node looks for the tsconfig in the working directory, which is not ours under Kong.
 	return { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json") };
 }

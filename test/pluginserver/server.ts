@@ -30,7 +30,8 @@ export function temporaryFolder(): string {
 	return folder;
 }
 
-async function build(script: string, outfile: string): Promise<void> {
+/** Runs one of package.json's build scripts, with another output file. */
+export async function build(script: string, outfile: string): Promise<void> {
 	const args = ["run", "-s", script, "--", `--outfile=${outfile}`];
 	await promisify(execFile)("npm", args, { cwd: ROOT });
 }
@@ -148,13 +149,14 @@ export async function startServer(
 /**
  * Waits for a condition.
  *
- * @throws when it is not met within ten seconds
+ * @throws when it is not met in time, by default within ten seconds
  */
 export async function until(
 	what: string,
 	condition: () => boolean | Promise<boolean>,
+	seconds = 10,
 ): Promise<void> {
-	const deadline = Date.now() + 10_000;
+	const deadline = Date.now() + seconds * 1000;
 	while (!(await condition())) {
 		if (Date.now() > deadline) throw new Error(`not so in time: ${what}`);
 		await sleep(10);

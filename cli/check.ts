@@ -1,0 +1,360 @@
+import { generateKeyPairSync } from "node:crypto";
+import type { JWK } from "jose";
+import { Name } from "../plugins/x-custom-jwt";
+import { parseConfig } from "../plugins/x-custom-jwt/config";
+import { Misconfigured } from "../plugins/x-custom-jwt/errors";
+import { configSchema } from "../schema/fields";
+import {
+	type Configuration,
+	configOf,
+	fieldPosition,
+	type PluginEntry,
+	type Position,
+	pluginsOn,
+	positionAt,
+	positionOf,
+	type ServedJwks,
+	servedJwks,
+} from "./configuration";
+import { BadUse } from "./files";
+import { isPrivate, nameOf, parseJwks, publicHalf, thumbprint } from "./jwk";
+import { quoted } from "./print";
+import { isReference, signingOf } from "./signing";
+
+/** One thing worth knowing about a configuration. */
+export interface Finding extends Position {
+	/** `error`: requests or verifications fail, or a key is given away. `warning`: probably not as meant. */
+	severity: "error" | "warning" | "info";
+	message: string;
+}
+
+/** Kong's plugins that authenticate and run before this one. */
+const SECURITY_PLUGINS = [
+	...["basic-auth", "hmac-auth", "jwt", "jwt-signer", "key-auth"],
+	...["key-auth-enc", "ldap-auth", "ldap-auth-advanced", "mtls-auth", "oauth2"],
+	...["oauth2-introspection", "openid-connect", "session", "vault-auth"],
+];
+
+/** Fields that say something about the key and mean nothing without it. */
+const KEY_FIELDS = ["private_jwk", "active_kid", "key_id", "algorithm"];
+
+/** A key that is valid, in the place of one that is not to be seen. */
+const PLACEHOLDER = JSON.stringify(
+	generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }),
+);
+
+/**
+ * Checks every plugin entry of x-custom-jwt and the JWK Sets their `jku` leads to.
+ *
+ * @returns the findings in the order of their places
+ */
+export async function checkConfiguration(
+	configuration: Configuration,
+): Promise<Finding[]> {
+	const findings = configuration.files.flatMap((file) =>
+		file.faults.map(
+			({ message, offset }): Finding => ({
+				...positionAt(file, offset),
+				severity: "error",
+				message,
+			}),
+		),
+	);
+	const entries = configuration.plugins.filter(({ name }) => name === Name);
+	const sets = new Map<PluginEntry, ServedJwks>();
+	for (const entry of entries) {
+		const { jku = configSchema.properties.jku.default } = configOf(entry);
+		const served = servedJwks(configuration, jku);
+		if (served) sets.set(served.plugin, served);
+		findings.push(
+			...checkFields(entry),
+			...checkRoutes(configuration, entry),
+			...(await checkPublished(entry, served)),
+		);
+	}
+	for (const served of sets.values())
+		findings.push(...checkSet(configuration, served));
+	for (const file of configuration.files)
+		if (!file.faults.length && !entries.some((entry) => entry.file === file))
+			findings.push({
+				...positionAt(file, 0),
+				severity: "info",
+				message: `no plugin entry of ${Name} in this file`,
+			});
+	return findings.sort(
+		(a, b) =>
+			a.file.localeCompare(b.file) || a.line - b.line || a.column - b.column,
+	);
+}
+
+function finding(
+	entry: PluginEntry,
+	field: string,
+	severity: Finding["severity"],
+	message: string,
+): Finding {
+	const text = `${entry.name} on ${entry.scope}: ${message}`;
+	return { ...fieldPosition(entry, field), severity, message: text };
+}
+
+/** The fields of one entry, each by the plugin's own rules. */
+function checkFields(entry: PluginEntry): Finding[] {
+	const findings: Finding[] = [];
+	const config = configOf(entry);
+	const add = (field: string, severity: Finding["severity"], text: string) =>
+		findings.push(finding(entry, field, severity, text));
+
+	for (const field of Object.keys(config)) {
+		if (!Object.hasOwn(configSchema.properties, field)) {
+			add(
+				field,
+				"error",
+				`${quoted(field)} is no field of it; Kong refuses it`,
+			);
+			delete config[field];
+		} else if (isReference(config[field])) {
+			add(
+				field,
+				"info",
+				`${field} is a reference: what it stands for was not checked`,
+			);
+			if (field === "private_jwk") hideKey(config);
+			else delete config[field];
+		}
+	}
+	// Each round finds one fault and takes it out.
+	for (;;) {
+		const fault = faultOf(config);
+		if (!fault) return findings;
+		add(fault.field, "error", fault.message);
+		if (fault.field === "private_jwk") hideKey(config);
+		else if (fault.field in config) delete config[fault.field];
+		else return findings;
+	}
+}
+
+function hideKey(config: Record<string, unknown>): void {
+	for (const field of KEY_FIELDS) delete config[field];
+	config.private_jwk = PLACEHOLDER;
+}
+
+function faultOf(
+	config: Record<string, unknown>,
+): { field: string; message: string } | undefined {
+	try {
+		parseConfig(config);
+		return undefined;
+	} catch (error) {
+		if (!(error instanceof Misconfigured)) throw error;
+		const message = error.message.replace(/^config\//, "");
+		return { field: /^\w+/.exec(message)?.[0] ?? "", message };
+	}
+}
+
+/** What runs beside an entry, on each route it runs on. */
+function checkRoutes(
+	configuration: Configuration,
+	entry: PluginEntry,
+): Finding[] {
+	const { audience, auth_methods } = configOf(entry);
+	const routes = configuration.routes.filter((route) =>
+		pluginsOn(configuration, route).includes(entry),
+	);
+	return routes.flatMap((route) => {
+		const names = pluginsOn(configuration, route).map(({ name }) => name);
+		const at = (severity: Finding["severity"], text: string) => {
+			const node = entry.kind === "route" ? entry : route;
+			const message = `${entry.name} on ${entry.scope}: ${text}`;
+			return { ...positionOf(node.file, node.map), severity, message };
+		};
+		const methods = Array.isArray(auth_methods) ? auth_methods : [];
+		return [
+			...(route.service || audience !== undefined
+				? []
+				: [
+						at(
+							"error",
+							`route ${route.name} has no service, so tokens would have no audience and every request is answered with 500: put it on a route with a service, or set audience`,
+						),
+					]),
+			...(names.some((name) => SECURITY_PLUGINS.includes(name))
+				? []
+				: [
+						at(
+							"warning",
+							`no security plugin on route ${route.name}: only clients whose certificate the listener verifies are let in`,
+						),
+					]),
+			...(names.includes("openid-connect") && !methods.includes("oidc")
+				? [
+						at(
+							"warning",
+							`openid-connect guards route ${route.name}, but auth_methods does not have oidc: its clients are refused with 401`,
+						),
+					]
+				: []),
+		];
+	});
+}
+
+/** Whether the key that signs is in the JWK Set at `jku`. */
+async function checkPublished(
+	entry: PluginEntry,
+	served: ServedJwks | undefined,
+): Promise<Finding[]> {
+	const config = configOf(entry);
+	const at = (
+		field: string,
+		severity: Finding["severity"],
+		message: string,
+	) => [finding(entry, field, severity, message)];
+	if (!served)
+		return at(
+			"jku",
+			"info",
+			"no route here serves the JWK Set at jku: whether it has the key was not checked",
+		);
+	const keys = keysOf(served);
+	if (!keys) return [];
+	let signing: ReturnType<typeof signingOf>;
+	try {
+		signing = signingOf(config);
+	} catch (error) {
+		// checkFields says it.
+		if (error instanceof Misconfigured) return [];
+		throw error;
+	}
+	if (signing.reference !== undefined)
+		return at(
+			"private_jwk",
+			"info",
+			`whether the JWK Set of route ${served.route.name} has its key was not checked`,
+		);
+	const { jwk, alg, kid } = signing;
+	if (jwk.kty === "oct")
+		return at(
+			"private_jwk",
+			"info",
+			`${alg} is symmetric: backends need the secret itself; the JWK Set cannot verify its tokens`,
+		);
+	const route = `the JWK Set of route ${served.route.name}`;
+	const own = await thumbprint(jwk, "private_jwk");
+	const sameKey = await matching(keys, own);
+	if (kid === undefined)
+		return [
+			...at(
+				"private_jwk",
+				"warning",
+				"the key has no kid: verifiers have to try all keys, and it cannot be rotated",
+			),
+			...(sameKey
+				? []
+				: at("private_jwk", "error", `its public half is not in ${route}`)),
+		];
+	const sameKid = keys.find((key) => key.kid === kid);
+	if (!sameKid)
+		return at(
+			"private_jwk",
+			"error",
+			`its kid ${quoted(kid)} is not in ${route}: backends refuse its tokens. ${
+				sameKey
+					? `There its public half is ${nameOf(sameKey)}`
+					: "Publish its public half: x-custom-jwt keys public"
+			}`,
+		);
+	if ((await matching([sameKid], own)) === undefined)
+		return at(
+			"private_jwk",
+			"error",
+			`${nameOf(sameKid)} in ${route} is another key than the one that signs: backends refuse its tokens. Publish its public half: x-custom-jwt keys public`,
+		);
+	return sameKid.alg !== undefined && sameKid.alg !== alg
+		? at(
+				"private_jwk",
+				"error",
+				`it signs with ${alg}, but ${nameOf(sameKid)} in ${route} is for ${quoted(sameKid.alg)}`,
+			)
+		: [];
+}
+
+async function matching(keys: JWK[], wanted: string): Promise<JWK | undefined> {
+	for (const key of keys)
+		try {
+			if ((await thumbprint(key, "")) === wanted) return key;
+		} catch (error) {
+			// checkSet says what is wrong with it.
+			if (!(error instanceof BadUse)) throw error;
+		}
+	return undefined;
+}
+
+function keysOf({ body }: ServedJwks): JWK[] | undefined {
+	try {
+		return parseJwks(body.value, "");
+	} catch (error) {
+		if (error instanceof BadUse) return undefined;
+		throw error;
+	}
+}
+
+/** The JWK Set of a route, and how it is answered. */
+function checkSet(
+	configuration: Configuration,
+	{ route, plugin, body }: ServedJwks,
+): Finding[] {
+	const findings: Finding[] = [];
+	const what = `the JWK Set of route ${route.name}`;
+	const add = (severity: Finding["severity"], message: string) =>
+		findings.push({ ...positionOf(plugin.file, body), severity, message });
+
+	const { status_code } = configOf(plugin);
+	if (status_code !== 200)
+		findings.push({
+			...fieldPosition(plugin, "status_code"),
+			severity: "error",
+			message: `${what} is answered with status ${status_code ?? 503}; verifiers expect 200: set status_code`,
+		});
+	if (!pluginsOn(configuration, route).some(({ name }) => name === "cors"))
+		findings.push({
+			...positionOf(route.file, route.map),
+			severity: "info",
+			message: `${what} has no cors plugin: browsers cannot read it from another origin`,
+		});
+
+	if (isReference(body.value)) {
+		add("info", `${what} is a reference: its keys were not checked`);
+		return findings;
+	}
+	let keys: JWK[];
+	try {
+		keys = parseJwks(body.value, what);
+	} catch (error) {
+		if (!(error instanceof BadUse)) throw error;
+		add("error", error.message);
+		return findings;
+	}
+	if (!Object.hasOwn(JSON.parse(body.value), "keys"))
+		add("error", `${what} is a JWK; {"keys": [...]} around it is missing`);
+	const kids = keys.map(({ kid }) => kid).filter((kid) => kid !== undefined);
+	for (const kid of new Set(kids))
+		if (kids.indexOf(kid) !== kids.lastIndexOf(kid))
+			add(
+				"error",
+				`${what} has the kid ${quoted(kid)} more than once: verifiers cannot tell these keys apart`,
+			);
+	for (const key of keys) {
+		if (isPrivate(key))
+			add(
+				"error",
+				`${what} gives away private members of ${nameOf(key)}: whoever read it can sign tokens. Replace the key, then publish public halves only: x-custom-jwt keys public`,
+			);
+		if (key.kty === "oct") continue;
+		try {
+			publicHalf(key, `${what}: ${nameOf(key)}`);
+		} catch (error) {
+			if (!(error instanceof BadUse)) throw error;
+			add("error", error.message);
+		}
+	}
+	return findings;
+}

@@ -1,0 +1,40 @@
+import type { JWK } from "jose";
+import { parseConfig } from "../plugins/x-custom-jwt/config";
+
+/** What signs the tokens of a plugin entry. */
+export type Signing =
+	/** Kong gets it from a vault, or decK from an environment variable: not to be seen here. */
+	| { reference: string }
+	| {
+			reference?: undefined;
+			/** The private JWK that signs. */
+			jwk: JWK;
+			/** Header parameters of its tokens. */
+			alg: string;
+			kid: string | undefined;
+	  };
+
+/** Whether a text stands for another: Kong's vault reference or decK's environment variable. */
+export function isReference(value: unknown): value is string {
+	return (
+		typeof value === "string" &&
+		(/^\{vault:\/\/[^}]+\}$/.test(value) || /\$\{\{.*\}\}/s.test(value))
+	);
+}
+
+/**
+ * Finds out what signs.
+ *
+ * @param config a plugin entry's configuration
+ * @throws {Misconfigured} naming the field, or the member of the JWK, that is at fault
+ */
+export function signingOf(config: Record<string, unknown>): Signing {
+	const { private_jwk, active_kid } = config;
+	if (isReference(private_jwk)) return { reference: private_jwk };
+	const { alg, kid } = parseConfig(config).signingKey;
+	// It has been parsed: from here on it is a private JWK, or a JWK Set of them.
+	const json = JSON.parse(String(private_jwk)) as JWK & { keys?: JWK[] };
+	const keys = json.keys ?? [json];
+	const jwk = keys.find((key) => key.kid === active_kid) ?? keys[0] ?? json;
+	return { jwk, alg, kid };
+}

@@ -1,0 +1,395 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Document, parseDocument } from "yaml";
+import { checkConfiguration } from "../../cli/check";
+import { makeConfiguration, parseSource } from "../../cli/configuration";
+import { testKey } from "../demo/flows";
+import { temporaryFolder } from "../pluginserver/server";
+import { bundledCli } from "./cli";
+
+const run = bundledCli();
+const folder = temporaryFolder();
+const ROOT = join(__dirname, "../..");
+const KONG_YML = readFileSync(join(ROOT, "kong.yml"), "utf8");
+const REFERENCE = "{vault://env/x-custom-jwt-private-jwk}";
+
+/** Findings on one text, as lines without the file's name. */
+async function check(...texts: string[]): Promise<string[]> {
+	const files = texts.map((text, i) => parseSource(text, `${i}.yml`));
+	const findings = await checkConfiguration(makeConfiguration(files));
+	return findings.map(
+		({ line, column, severity, message }) =>
+			`${line}:${column} ${severity}: ${message}`,
+	);
+}
+
+/** Findings on kong.yml with changes; those it has without them are left out. */
+async function checkEdited(edit: (document: Document) => void) {
+	const document = parseDocument(KONG_YML);
+	edit(document);
+	const findings = await check(document.toString({ lineWidth: 0 }));
+	return findings.filter((line) => !line.includes("no security plugin"));
+}
+
+const CONFIG = ["services", 0, "plugins", 0, "config"];
+const TERMINATION = ["routes", 0, "plugins", 0, "config"];
+const setIn = (path: unknown[], value: unknown) =>
+	checkEdited((document) => document.setIn(path, value));
+const publish = (...keys: object[]) =>
+	setIn([...TERMINATION, "body"], JSON.stringify({ keys }, null, 2));
+
+const RS256 = JSON.parse(testKey("RS256-jwk-public.json"));
+const OTHER = JSON.parse(testKey("idp-jwk-public.json"));
+
+describe("config check", () => {
+	test("finds no error in the examples, which make up one configuration", async () => {
+		const files = ["kong.yml", "kong-enterprise.yml"].map((name) =>
+			join(ROOT, name),
+		);
+		const { code, stdout } = await run(["config", "check", ...files]);
+		expect(stdout).toMatch(/^0 errors, 1 other findings$/m);
+		expect(code).toBe(0);
+	});
+
+	test("prints file, line and column of each finding, and exits 1 on an error", async () => {
+		const file = join(folder, "kong.yml");
+		writeFileSync(file, KONG_YML.replace("verbose: true", "verbose: maybe"));
+		const line = KONG_YML.slice(0, KONG_YML.indexOf("verbose: true")).split(
+			"\n",
+		).length;
+		const { code, stdout } = await run(["config", "check", file]);
+		expect(stdout).toContain(
+			`${file}:${line}:20 error: x-custom-jwt on service httpbin: verbose must be boolean\n`,
+		);
+		expect(code).toBe(1);
+		const json = await run(["config", "check", file, "--json"]);
+		expect(json.code).toBe(1);
+		expect(JSON.parse(json.stdout)).toContainEqual({
+			file,
+			line,
+			column: 20,
+			severity: "error",
+			message: "x-custom-jwt on service httpbin: verbose must be boolean",
+		});
+	});
+
+	test("has no answer on a file that is not there", async () => {
+		expect(await run(["config", "check", "nowhere.yml"])).toMatchObject({
+			code: 2,
+			stderr: expect.stringContaining("nowhere.yml cannot be read: ENOENT"),
+		});
+	});
+});
+
+describe("a fault is found:", () => {
+	test.each<[string, () => Promise<string[]>, string]>([
+		[
+			"a field of the wrong kind",
+			() => setIn([...CONFIG, "expires_in"], 0),
+			"error: x-custom-jwt on service httpbin: expires_in must be > 0",
+		],
+		[
+			"a field the plugin does not have",
+			() => setIn([...CONFIG, "issuer"], "x"),
+			'error: x-custom-jwt on service httpbin: "issuer" is no field of it; Kong refuses it',
+		],
+		[
+			"no key",
+			() => checkEdited((d) => d.deleteIn([...CONFIG, "private_jwk"])),
+			"error: x-custom-jwt on service httpbin: private_jwk is missing",
+		],
+		[
+			"a key with a member missing",
+			() => setIn([...CONFIG, "private_jwk"], testKey("RS256-jwk-public.json")),
+			"error: x-custom-jwt on service httpbin: private_jwk/d is missing",
+		],
+		[
+			"a kid that is not published",
+			() => publish({ ...RS256, kid: "old" }),
+			'error: x-custom-jwt on service httpbin: its kid "kong" is not in the JWK Set of route x-custom-jwt-jwks: backends refuse its tokens. There its public half is key "old"',
+		],
+		[
+			"another key under its kid",
+			() => publish({ ...OTHER, kid: "kong" }),
+			'error: x-custom-jwt on service httpbin: key "kong" in the JWK Set of route x-custom-jwt-jwks is another key',
+		],
+		[
+			"another algorithm under its kid",
+			() => publish({ ...RS256, alg: "PS256" }),
+			'error: x-custom-jwt on service httpbin: it signs with RS256, but key "kong" in the JWK Set of route x-custom-jwt-jwks is for "PS256"',
+		],
+		[
+			"a private key that is published",
+			() =>
+				setIn(
+					[...TERMINATION, "body"],
+					`{"keys":[${testKey("RS256-jwk-private.json")}]}`,
+				),
+			'error: the JWK Set of route x-custom-jwt-jwks gives away private members of key "kong"',
+		],
+		[
+			"a secret that is published",
+			() => publish(RS256, { kty: "oct", k: "AAAA", kid: "s" }),
+			'error: the JWK Set of route x-custom-jwt-jwks gives away private members of key "s"',
+		],
+		[
+			"two keys of one kid",
+			() => publish(RS256, { ...OTHER, kid: "kong" }),
+			'error: the JWK Set of route x-custom-jwt-jwks has the kid "kong" more than once',
+		],
+		[
+			"a published key that is none",
+			() => publish(RS256, { ...OTHER, n: "AQAB" }),
+			'error: the JWK Set of route x-custom-jwt-jwks: key "idp": n must have at least 2048 bits',
+		],
+		[
+			"a JWK Set that is no JSON",
+			() => setIn([...TERMINATION, "body"], "keys:"),
+			"error: the JWK Set of route x-custom-jwt-jwks: not JSON",
+		],
+		[
+			"a JWK where a JWK Set should be",
+			() => setIn([...TERMINATION, "body"], JSON.stringify(RS256)),
+			"error: the JWK Set of route x-custom-jwt-jwks is a JWK",
+		],
+		[
+			"a JWK Set that is not answered with 200",
+			() => checkEdited((d) => d.deleteIn([...TERMINATION, "status_code"])),
+			"error: the JWK Set of route x-custom-jwt-jwks is answered with status 503",
+		],
+		[
+			"a JWK Set that browsers cannot read",
+			() => checkEdited((d) => d.deleteIn(["routes", 0, "plugins", 1])),
+			"info: the JWK Set of route x-custom-jwt-jwks has no cors plugin",
+		],
+		[
+			"a jku that no route serves",
+			() => setIn([...CONFIG, "jku"], "https://kong/other"),
+			"info: x-custom-jwt on service httpbin: no route here serves the JWK Set at jku",
+		],
+		[
+			"a key that only the vault knows",
+			() => setIn([...CONFIG, "private_jwk"], REFERENCE),
+			"info: x-custom-jwt on service httpbin: private_jwk is a reference: what it stands for was not checked",
+		],
+		[
+			"a key that decK takes from the environment",
+			// biome-ignore lint/suspicious/noTemplateCurlyInString: decK's own syntax
+			() => setIn([...CONFIG, "private_jwk"], '${{ env "DECK_JWK" }}'),
+			"info: x-custom-jwt on service httpbin: private_jwk is a reference",
+		],
+		[
+			"a symmetric key",
+			() => setIn([...CONFIG, "private_jwk"], testKey("HS256-jwk.json")),
+			"info: x-custom-jwt on service httpbin: HS256 is symmetric",
+		],
+		[
+			"a key without kid",
+			() =>
+				setIn(
+					[...CONFIG, "private_jwk"],
+					JSON.stringify({
+						...JSON.parse(testKey("RS256-jwk-private.json")),
+						kid: undefined,
+					}),
+				),
+			"warning: x-custom-jwt on service httpbin: the key has no kid",
+		],
+		[
+			"a route without service",
+			() =>
+				setIn(["routes", 1, "plugins", 0], {
+					name: "x-custom-jwt",
+					config: { private_jwk: testKey("RS256-jwk-private.json") },
+				}),
+			"error: x-custom-jwt on route introspect: route introspect has no service",
+		],
+		[
+			"openid-connect without oidc",
+			() =>
+				setIn(["services", 0, "routes", 0, "plugins", 0], {
+					name: "openid-connect",
+				}),
+			"warning: x-custom-jwt on service httpbin: openid-connect guards route basicAuth, but auth_methods does not have oidc",
+		],
+	])("%s", async (_, findings, expected) => {
+		expect(await findings()).toContainEqual(expect.stringContaining(expected));
+	});
+
+	test("no security plugin on the route, unless another entry brings one", async () => {
+		expect(await check(KONG_YML)).toEqual([
+			expect.stringContaining("no security plugin on route mtlsAuth"),
+		]);
+		const document = parseDocument(KONG_YML);
+		document.set("plugins", [{ name: "key-auth", route: "mtlsAuth" }]);
+		expect(await check(document.toString())).toEqual([]);
+		document.set("plugins", [
+			{ name: "key-auth", route: "mtlsAuth", enabled: false },
+		]);
+		expect(await check(document.toString())).toHaveLength(1);
+	});
+
+	test("YAML that cannot be read, with its line and without what is on it", async () => {
+		const secret = "c2VjcmV0LXNlY3JldA";
+		expect(await check(`services:\n  - name: a\n   url: ${secret}\n`)).toEqual([
+			expect.stringMatching(/^3:\d+ error: not YAML that Kong could read: /),
+		]);
+		expect(await check(`services: [\n"${secret}`)).not.toEqual([]);
+		expect(
+			(await check(`{ a: "${secret}`, `a: ${secret}\na: 1`)).join(),
+		).not.toContain(secret);
+		expect(await check("a: &x 1\nb: *y\n")).toEqual([
+			"2:4 error: no anchor &y before this alias",
+		]);
+		expect(await check("- 1")).toEqual(["1:1 error: a map is expected"]);
+	});
+
+	test("the plugin everywhere, so also on the route of the JWK Set", async () => {
+		const document = parseDocument(KONG_YML);
+		const entry = document.getIn(["services", 0, "plugins", 0]);
+		document.set("plugins", [entry]);
+		document.deleteIn(["services", 0, "plugins"]);
+		expect(await check(document.toString())).toContainEqual(
+			expect.stringContaining(
+				"error: x-custom-jwt on every route: route x-custom-jwt-jwks has no service",
+			),
+		);
+	});
+
+	test.each([
+		["an anchor that contains itself", "a: &a\n  <<: *a\n"],
+		[
+			"aliases that multiply",
+			["a: &a0 [x,x]"]
+				.concat(
+					Array.from(
+						{ length: 30 },
+						(_, i) => `a${i}: &a${i + 1} [*a${i},*a${i}]`,
+					),
+				)
+				.join("\n"),
+		],
+	])("%s", async (_, yaml) => {
+		expect(await check(yaml)).toEqual([
+			"1:1 error: an anchor contains an alias to itself, or aliases multiply",
+		]);
+	});
+
+	test("nothing in 200 routes that share a key by an alias", async () => {
+		const config = JSON.stringify({
+			private_jwk: testKey("RS256-jwk-private.json"),
+		});
+		const routes = Array.from(
+			{ length: 200 },
+			(_, i) => `
+      - name: r${i}
+        paths: [/r${i}]
+        plugins:
+          - name: key-auth
+          - { name: x-custom-jwt, config: ${i ? "*config" : `&config ${config}`} }`,
+		);
+		const yaml = `services:\n  - name: s\n    url: http://b\n    routes:${routes.join("")}\n`;
+		const findings = await check(yaml);
+		expect(findings.filter((line) => line.includes("error"))).toEqual([]);
+		expect(findings).toHaveLength(200);
+	});
+
+	test("all faults of an entry, not only the first", async () => {
+		const findings = await checkEdited((document) => {
+			document.setIn([...CONFIG, "iss"], "no url");
+			document.setIn([...CONFIG, "auth_methods"], ["ldap"]);
+			document.setIn([...CONFIG, "verbose"], 1);
+		});
+		expect(findings.filter((line) => line.includes("error"))).toHaveLength(3);
+	});
+});
+
+describe("a configuration may be written", () => {
+	const service = (plugins: string, more = "") => `
+_format_version: "3.0"
+_info: { select_tags: [team-a] }
+_konnect: { control_plane_name: production }
+services:
+  - name: s
+    url: http://backend
+    routes:
+      - name: r
+        paths: [/r]
+        plugins:
+          - name: key-auth
+          ${plugins}
+  - name: keys
+    url: http://nowhere
+    routes:
+      - name: jwks
+        paths: ["~/x-custom-jwt/jwks$"]
+        plugins:
+          - { name: cors }
+          - name: request-termination
+            config:
+              status_code: 200
+              body: '${JSON.stringify({ keys: [RS256] })}'
+${more}`;
+	const key = JSON.stringify(JSON.parse(testKey("RS256-jwk-private.json")));
+	const wrong = JSON.stringify(JSON.parse(testKey("idp-jwk-private.json")));
+
+	test.each<[string, (jwk: string) => string]>([
+		[
+			"for Konnect, in flow style",
+			(jwk) =>
+				service(`- { name: x-custom-jwt, config: { private_jwk: '${jwk}' } }`),
+		],
+		[
+			"with an alias",
+			(jwk) =>
+				`_key: &key '${jwk}'\n${service("- { name: x-custom-jwt, config: { private_jwk: *key } }")}`,
+		],
+		[
+			"with a merge key",
+			(jwk) =>
+				`_key: &config { private_jwk: '${jwk}' }\n${service("- { name: x-custom-jwt, config: { <<: *config, expires_in: 60 } }")}`,
+		],
+		[
+			"with decK's shared plugin configuration",
+			(jwk) =>
+				service(
+					"- { name: x-custom-jwt, _config: shared }",
+					`_plugin_configs: { shared: { private_jwk: '${jwk}' } }`,
+				),
+		],
+		[
+			"with the plugin apart from its route",
+			(jwk) =>
+				service(
+					"",
+					`plugins: [{ name: x-custom-jwt, route: { name: r }, config: { private_jwk: '${jwk}' } }]`,
+				),
+		],
+		[
+			"with the plugin on the service, apart from it",
+			(jwk) =>
+				service(
+					"",
+					`plugins: [{ name: x-custom-jwt, service: s, config: { private_jwk: '${jwk}' } }]`,
+				),
+		],
+		[
+			"as JSON",
+			(jwk) =>
+				JSON.stringify(
+					parseDocument(
+						service(
+							`- { name: x-custom-jwt, config: { private_jwk: '${jwk}' } }`,
+						),
+					).toJS(),
+				),
+		],
+	])("%s", async (_, write) => {
+		expect(await check(write(key))).toEqual([]);
+		expect(await check(write(wrong))).toEqual([
+			expect.stringContaining(
+				'its kid "idp" is not in the JWK Set of route jwks',
+			),
+		]);
+	});
+});
