@@ -54,7 +54,7 @@ const functions: Record<string, PdkFunction> = {
 			}[String(name)],
 	}),
 	"kong.request.get_header": (request, [name]) => ({
-		result: request.header(String(name)),
+		result: requestHeader(request, String(name)),
 	}),
 	"kong.request.get_headers": ({ headers }) => ({
 		result: Object.fromEntries(
@@ -79,11 +79,26 @@ const functions: Record<string, PdkFunction> = {
 	},
 	"kong.router.get_route": ({ route }) => ({ result: route.entity }),
 	"kong.router.get_service": ({ route }) => ({ result: route.service }),
+	"kong.service.request.clear_header": (request, [name]) => {
+		request.setHeader(headerText(name), undefined);
+		return {};
+	},
 	"kong.service.request.set_header": (request, [name, value]) => {
 		request.setHeader(headerText(name), headerText(value));
 		return {};
 	},
 };
+
+/** First value of a header, found by nginx's variable: whether with `-` or `_` in its name (Kong: tools/http.lua). */
+function requestHeader(
+	request: GatewayRequest,
+	name: string,
+): string | undefined {
+	const variable = `http_${name.toLowerCase().replaceAll("-", "_")}`;
+	const value = headerVariable(request.headers, variable);
+	// Values of several headers, or one that looks like it, are looked up by the name as it is.
+	return value?.includes(", ") ? request.header(name) : value;
+}
 
 /** nginx's `$http_…`: one variable for all spellings of a header's name, the values joined. */
 function headerVariable(
