@@ -14,11 +14,20 @@ export const AUTH_METHODS = [
 	"consumer",
 ] as const;
 
-/** An absolute URL: what Kong's typedef `url` accepts, with a scheme and a host. */
+/**
+ * An absolute URL: what Kong's typedef `url` accepts, with a scheme and a host, but no white space and, as it is
+ * there for everybody to read, no user name or password.
+ */
 const url = {
 	type: "string",
-	pattern: "^[A-Za-z][A-Za-z0-9+.-]*://[^ \\t-\\r/?#]+[^ \\t-\\r]*$",
-	kong: { match: "^%a[%w+.%-]*://[^%s/?#]+[^%s]*$" },
+	pattern:
+		"^[A-Za-z][A-Za-z0-9+.-]*://[^ \\t-\\r/?#:@][^ \\t-\\r/?#@]*([/?#][^ \\t-\\r]*)?$",
+	kong: {
+		match: "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+		match_none: [
+			{ pattern: "^[^/?#]*//[^/?#]*@", err: "must not have a user name" },
+		],
+	},
 } as const;
 
 /** A header name: what Kong's typedef `header_name` accepts. */
@@ -33,7 +42,7 @@ const headerName = {
  * type of the configuration, its validation at instance start, the schema the plugin server dumps
  * to Kong, `schema.lua` for Konnect and the table in the README.
  *
- * The keyword `kong` holds what only Kong's schema language has: a Lua pattern equal to `pattern`,
+ * The keyword `kong` holds what only Kong's schema language has: Lua patterns equal to `pattern`,
  * and how the field is stored (`encrypted`) and resolved (`referenceable`: may be a vault reference).
  */
 export const configSchema = {

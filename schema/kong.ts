@@ -17,7 +17,12 @@ interface Property {
 	minItems?: number;
 	exclusiveMinimum?: number;
 	items?: { type: string; enum: readonly string[] };
-	kong?: { match?: string; encrypted?: boolean; referenceable?: boolean };
+	kong?: {
+		match?: string;
+		match_none?: readonly { pattern: string; err: string }[];
+		encrypted?: boolean;
+		referenceable?: boolean;
+	};
 }
 
 /** The configuration fields by name, in their order. */
