@@ -1,3 +1,5 @@
+/** Checks the Kubernetes objects on standard input, as `helm template` writes them. */
+import { text } from "node:stream/consumers";
 import { parseAllDocuments } from "yaml";
 
 /** A Kubernetes object. */
@@ -11,30 +13,29 @@ export interface Manifest {
  * Checks an object by Kubernetes' own JSON schema for its kind. It finds wrong types and missing members; members that
  * Kubernetes does not know it lets pass.
  *
- * @throws naming the member at fault
+ * @throws naming the kind and the member at fault
  */
 export function validateManifest(manifest: Manifest): void {
 	const { apiVersion, kind } = manifest;
 	const models = require(`kubernetes-models/${apiVersion}/${kind}`);
-	new models[kind](manifest).validate();
+	try {
+		new models[kind](manifest).validate();
+	} catch (error) {
+		throw new Error(`${kind}: ${(error as Error).message}`);
+	}
 }
 
-/**
- * Checks all objects of a YAML text, such as `helm template` writes.
- *
- * @returns the kinds it found
- * @throws naming kind and member
- */
-export function validateYaml(yaml: string): string[] {
-	return parseAllDocuments(yaml)
-		.map((document) => document.toJS() as Manifest | null)
-		.flatMap((manifest) => {
-			if (!manifest) return [];
-			try {
-				validateManifest(manifest);
-			} catch (error) {
-				throw new Error(`${manifest.kind}: ${(error as Error).message}`);
-			}
-			return [manifest.kind];
-		});
+async function main(): Promise<void> {
+	for (const document of parseAllDocuments(await text(process.stdin))) {
+		const manifest: Manifest | null = document.toJS();
+		if (!manifest) continue;
+		validateManifest(manifest);
+		console.log(`${manifest.kind} ok`);
+	}
 }
+
+if (require.main === module)
+	main().catch((error: Error) => {
+		console.error(error.message);
+		process.exitCode = 1;
+	});
