@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -17,6 +18,7 @@ import { rawConfig } from "../plugins/x-custom-jwt/samples";
 type Schema = PluginInfo["Schema"];
 type Attributes = ConfigField[string];
 
+const SCHEMA_LUA = join(__dirname, "../../schema/schema.lua");
 const NAMES = properties.map(([name]) => name);
 
 /** Values that a field must refuse; `null` is a field that is not there. */
@@ -139,11 +141,7 @@ let fields: Record<string, Attributes>;
 
 beforeAll(async () => {
 	const lua = await new LuaFactory().createEngine({ enableProxy: false });
-	const source = readFileSync(
-		join(__dirname, "../../schema/schema.lua"),
-		"utf8",
-	);
-	lua.global.set("source", source);
+	lua.global.set("source", readFileSync(SCHEMA_LUA, "utf8"));
 	schema = lua.doStringSync(
 		'return assert(load(source, "schema.lua", "t", {}))()',
 	);
@@ -241,7 +239,32 @@ describe("schema.lua", () => {
 	});
 });
 
-/** Kong's typedef `header_name` (Kong 3.9: tools/http.lua). */
+/** Prints what schema.lua returns as JSON, run with nothing but itself. */
+const PRINT = `
+	local function json(value)
+		if type(value) == "string" then return (("%q"):format(value):gsub("\\\n", "\\n")) end
+		if type(value) ~= "table" then return tostring(value) end
+		local parts = {}
+		for _, item in ipairs(value) do parts[#parts + 1] = json(item) end
+		if #parts > 0 then return "[" .. table.concat(parts, ",") .. "]" end
+		for name, item in pairs(value) do parts[#parts + 1] = json(name) .. ":" .. json(item) end
+		return "{" .. table.concat(parts, ",") .. "}"
+	end
+	print(json(setfenv(assert(loadfile(arg[1])), {})()))`;
+
+describe.each(["luajit", "lua5.1"])("%s, Kong's kind of Lua", (lua) => {
+	const isInstalled = spawnSync(lua, ["-v"]).status === 0;
+
+	(isInstalled ? test : test.skip)("reads the same from schema.lua", () => {
+		const { stdout } = spawnSync(lua, ["-", SCHEMA_LUA], {
+			input: PRINT,
+			encoding: "utf8",
+		});
+		expect(JSON.parse(stdout)).toEqual(schema);
+	});
+});
+
+/** Kong's typedef `header_name` (Kong 3.9: tools/http.lua), but for a final newline, which PCRE's `$` lets pass. */
 const kongHeaderName = (name: string) => /^[a-zA-Z0-9-_]+$/.test(name);
 
 /** Kong's typedef `url`: LuaSocket finds a scheme and a host (Kong 3.9: schema/typedefs.lua). */
