@@ -21,12 +21,17 @@ async function main() {
 	await new Promise<void>((resolve) => backend.listen(0, "localhost", resolve));
 	const { port } = backend.address() as AddressInfo;
 	const configuration = loadDeclarative(["kong.yml"]);
+	// Without the guard, whose Lua costs more here than in Kong.
+	const routes = configuration.routes.map((route) => ({
+		...route,
+		plugins: route.plugins.filter(({ name }) => !name.endsWith("-function")),
+	}));
 	const demo = await startDemo({
 		configuration: {
 			...configuration,
 			routes: [
-				...configuration.routes,
-				...configuration.routes.map((route) => ({
+				...routes,
+				...routes.map((route) => ({
 					...route,
 					entity: {
 						...route.entity,

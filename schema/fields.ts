@@ -31,11 +31,20 @@ export const ALGORITHMS = [
 	"HS512",
 ] as const;
 
-/** An absolute URL: what Kong's typedef `url` accepts, with a scheme and a host. */
+/**
+ * An absolute URL: what Kong's typedef `url` accepts, with a scheme and a host, but no white space and, as it is
+ * there for everybody to read, no user name or password.
+ */
 const url = {
 	type: "string",
-	pattern: "^[A-Za-z][A-Za-z0-9+.-]*://[^ \\t-\\r/?#]+[^ \\t-\\r]*$",
-	kong: { match: "^%a[%w+.%-]*://[^%s/?#]+[^%s]*$" },
+	pattern:
+		"^[A-Za-z][A-Za-z0-9+.-]*://[^ \\t-\\r/?#:@][^ \\t-\\r/?#@]*([/?#][^ \\t-\\r]*)?$",
+	kong: {
+		match: "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+		match_none: [
+			{ pattern: "^[^/?#]*//[^/?#]*@", err: "must not have a user name" },
+		],
+	},
 } as const;
 
 /** A header name: what Kong's typedef `header_name` accepts. */
@@ -52,10 +61,10 @@ const claimNames = { type: "array", items: text } as const;
 /** Claims that have a field of their own, or that nobody but the plugin may set. */
 const OWN_CLAIMS = ["iss", "iat", "exp", "nbf", "aud", "jti", "act"] as const;
 
-/** Claims by name, each with JSON or a text; texts may contain templates. */
+/** Claims by name, each with JSON or a text, of which `""` is empty; texts may contain templates. */
 const claims = {
 	type: "object",
-	additionalProperties: { type: "string" },
+	additionalProperties: text,
 } as const;
 
 /**
@@ -63,7 +72,7 @@ const claims = {
  * type of the configuration, its validation at instance start, the schema the plugin server dumps
  * to Kong, `schema.lua` for Konnect and the table in the README.
  *
- * The keyword `kong` holds what only Kong's schema language has: a Lua pattern equal to `pattern`,
+ * The keyword `kong` holds what only Kong's schema language has: Lua patterns equal to `pattern`,
  * and how the field is stored (`encrypted`) and resolved (`referenceable`: may be a vault reference).
  */
 export const configSchema = {

@@ -22,9 +22,15 @@ interface Property {
 	uniqueItems?: boolean;
 	/** Of an array, all strings. */
 	items?: { enum?: readonly string[]; minLength?: number };
-	/** Of an object, whose members are all strings. */
+	/** Of an object, all strings. */
+	additionalProperties?: { minLength: number };
 	propertyNames?: { minLength: number; not: { enum: readonly string[] } };
-	kong?: { match?: string; encrypted?: boolean; referenceable?: boolean };
+	kong?: {
+		match?: string;
+		match_none?: readonly { pattern: string; err: string }[];
+		encrypted?: boolean;
+		referenceable?: boolean;
+	};
 }
 
 /** The configuration fields by name, in their order. */
@@ -62,7 +68,8 @@ export const kongFields = properties.map(([name, property]) => ({
 				err: `${claim} cannot be set here`,
 			})),
 		},
-		values: property.propertyNames && texts({}),
+		values:
+			property.additionalProperties && texts(property.additionalProperties),
 		len_min: property.minLength ?? property.minItems,
 		gt: property.exclusiveMinimum,
 		between:

@@ -11,7 +11,13 @@ return {
               type = "string",
               description = "Issuer of the token, the claim `iss`.",
               default = "https://kong-gateway:8443/x-custom-jwt",
-              match = "^%a[%w+.%-]*://[^%s/?#]+[^%s]*$",
+              match = "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+              match_none = {
+                {
+                  pattern = "^[^/?#]*//[^/?#]*@",
+                  err = "must not have a user name",
+                },
+              },
             },
           },
           {
@@ -19,7 +25,13 @@ return {
               type = "string",
               description = "URL of the JWK Set that verifies the token, the header parameter `jku`.",
               default = "https://kong-gateway:8443/x-custom-jwt/jwks",
-              match = "^%a[%w+.%-]*://[^%s/?#]+[^%s]*$",
+              match = "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+              match_none = {
+                {
+                  pattern = "^[^/?#]*//[^/?#]*@",
+                  err = "must not have a user name",
+                },
+              },
             },
           },
           {
@@ -150,6 +162,7 @@ return {
               },
               values = {
                 type = "string",
+                len_min = 1,
               },
             },
           },
@@ -193,6 +206,7 @@ return {
               },
               values = {
                 type = "string",
+                len_min = 1,
               },
             },
           },

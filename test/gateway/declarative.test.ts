@@ -138,6 +138,11 @@ describe("the gateway does not start on", () => {
 			"plugin x-custom-jwt on route r: issuer: unknown field",
 		],
 		[
+			"a reference to another vault than the environment",
+			{ name: "x-custom-jwt", config: { private_jwk: "{vault://aws/k}" } },
+			"{vault://aws/k} is not supported by the local gateway",
+		],
+		[
 			"x-custom-jwt without a key",
 			{ name: "x-custom-jwt", config: { verbose: true } },
 			"plugin x-custom-jwt on route r: private_jwk: required field missing",
@@ -184,6 +189,20 @@ describe("the example files hold", () => {
 		expect(keys.length).toBeGreaterThan(0);
 		const key = JSON.parse(testKey("RS256-jwk-private.json"));
 		expect(keys).toEqual(keys.map(() => key));
+	});
+
+	test("the same guard, wherever x-custom-jwt runs", () => {
+		const guarded = routes.filter(({ plugins }) =>
+			plugins.some(({ name }) => name === "x-custom-jwt"),
+		);
+		expect(guarded.length).toBeGreaterThan(0);
+		const guards = guarded.map(({ plugins }) =>
+			["pre-function", "post-function"].map(
+				(guard) => plugins.find(({ name }) => name === guard)?.config,
+			),
+		);
+		expect(guards).toEqual(guards.map(() => guards[0]));
+		expect(guards[0]).not.toContain(undefined);
 	});
 
 	test("the JWK Set of test-keys, as the one that is published", () => {

@@ -1,9 +1,10 @@
 import { type PluginEntry, WORKSPACE_ID } from "./declarative";
 import type { Log } from "./log";
-import { callPdk, stepMethod } from "./pdk";
+import { callPdk, GET_RAW_BODY, stepMethod } from "./pdk";
 import type { PluginInfo } from "./plugin-server";
 import type { Exit, GatewayRequest } from "./request";
 import type { RpcClient } from "./rpc";
+import { isReference, resolveReference } from "./vault";
 
 interface Step {
 	EventId: number;
@@ -26,7 +27,8 @@ export class ExternalPlugin {
 	) {}
 
 	/**
-	 * Fills in defaults and refuses fields the plugin does not have, or required ones not given.
+	 * Fills in defaults, resolves vault references, and refuses fields the plugin does not have, or required ones not
+	 * given.
 	 *
 	 * @param config the entry's configuration
 	 * @param what names the entry in messages
@@ -39,17 +41,22 @@ export class ExternalPlugin {
 			fields.flatMap(Object.entries),
 		);
 		const checked: Record<string, unknown> = {};
+		const references: Record<string, string> = {};
 		for (const [name, attributes] of fields) {
 			const value = config[name] ?? attributes.default;
 			if (!isOfType(value, attributes.type))
 				throw new Error(`${what}: ${name}: expected a ${attributes.type}`);
-			if (value !== undefined) checked[name] = value;
+			if (attributes.referenceable && isReference(value)) {
+				checked[name] = resolveReference(value, this.log);
+				references[name] = value;
+			} else if (value !== undefined) checked[name] = value;
 			else if (attributes.required)
 				throw new Error(`${what}: ${name}: required field missing`);
 		}
 		for (const name of Object.keys(config))
 			if (!fields.some(([field]) => field === name))
 				throw new Error(`${what}: ${name}: unknown field`);
+		if (Object.keys(references).length > 0) checked.$refs = references;
 		return checked;
 	}
 
@@ -100,7 +107,8 @@ export class ExternalPlugin {
 		const { EventId } = step;
 		while (step.Data !== "ret") {
 			const { Method, Args } = step.Data;
-			const outcome = await callPdk(request, Method, Args, this.log);
+			if (Method === GET_RAW_BODY) await request.readBody();
+			const outcome = callPdk(request, Method, Args, this.log);
 			if ("exit" in outcome) return outcome.exit;
 			step = await this.#step(stepMethod(Method), {
 				...(outcome.result !== undefined && { Data: outcome.result }),

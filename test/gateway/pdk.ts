@@ -16,7 +16,7 @@ type PdkFunction = (
 	request: GatewayRequest,
 	args: unknown[],
 	log: Log,
-) => PdkOutcome | Promise<PdkOutcome>;
+) => PdkOutcome;
 
 const logAt =
 	(level: Parameters<Log>[0]): PdkFunction =>
@@ -24,6 +24,9 @@ const logAt =
 		log(level, `[x-custom-jwt] ${args.join("")}`);
 		return {};
 	};
+
+/** Answered when the request's body has been read. */
+export const GET_RAW_BODY = "kong.request.get_raw_body";
 
 /** nginx's `client_body_buffer_size` in bytes; a larger body is in a file (Kong's default). */
 const BODY_BUFFER = 8192;
@@ -78,8 +81,7 @@ const functions: Record<string, PdkFunction> = {
 	"kong.request.get_query_arg": ({ url }, [name]) => ({
 		result: queryArgument(url, String(name)),
 	}),
-	"kong.request.get_raw_body": async (request, [maxSize = -1]) => {
-		const body = await request.readBody();
+	[GET_RAW_BODY]: ({ body = Buffer.of() }, [maxSize = -1]) => {
 		const isTooLarge =
 			Number(maxSize) < 0 || (maxSize !== 0 && body.length > Number(maxSize));
 		if (body.length > BODY_BUFFER && isTooLarge)
@@ -87,7 +89,7 @@ const functions: Record<string, PdkFunction> = {
 		return { result: body };
 	},
 	"kong.request.get_header": (request, [name]) => ({
-		result: request.header(String(name)),
+		result: requestHeader(request, String(name)),
 	}),
 	"kong.request.get_headers": ({ headers }) => ({
 		result: Object.fromEntries(
@@ -112,11 +114,26 @@ const functions: Record<string, PdkFunction> = {
 	},
 	"kong.router.get_route": ({ route }) => ({ result: route.entity }),
 	"kong.router.get_service": ({ route }) => ({ result: route.service }),
+	"kong.service.request.clear_header": (request, [name]) => {
+		request.setHeader(headerText(name), undefined);
+		return {};
+	},
 	"kong.service.request.set_header": (request, [name, value]) => {
 		request.setHeader(headerText(name), headerText(value));
 		return {};
 	},
 };
+
+/** First value of a header, found by nginx's variable: whether with `-` or `_` in its name (Kong: tools/http.lua). */
+function requestHeader(
+	request: GatewayRequest,
+	name: string,
+): string | undefined {
+	const variable = `http_${name.toLowerCase().replaceAll("-", "_")}`;
+	const value = headerVariable(request.headers, variable);
+	// Values of several headers, or one that looks like it, are looked up by the name as it is.
+	return value?.includes(", ") ? request.header(name) : value;
+}
 
 /** nginx's `$http_…`: one variable for all spellings of a header's name, the values joined. */
 function headerVariable(
@@ -158,7 +175,7 @@ export function callPdk(
 	method: string,
 	args: unknown[],
 	log: Log,
-): PdkOutcome | Promise<PdkOutcome> {
+): PdkOutcome {
 	const pdkFunction = functions[method];
 	if (pdkFunction) return pdkFunction(request, args, log);
 	log("error", `could not find pdk method: ${method}`);

@@ -30,7 +30,12 @@ export interface PluginInfo {
 /** One field of a plugin's configuration in Kong's schema language. */
 export type ConfigField = Record<
 	string,
-	{ type: string; required?: boolean; default?: unknown }
+	{
+		type: string;
+		required?: boolean;
+		default?: unknown;
+		referenceable?: boolean;
+	}
 >;
 
 /**

@@ -94,7 +94,10 @@ function upstreamHeaders(
 	{ headers, incoming, client, id, url }: GatewayRequest,
 	service: ServiceEntity,
 ): Record<string, string[] | string> {
-	const kept = [...headers].filter(([name]) => !HOP_BY_HOP.has(name));
+	const named = namedByConnection(incoming.rawHeaders);
+	const kept = [...headers].filter(
+		([name]) => !HOP_BY_HOP.has(name) && !named.has(name),
+	);
 	const { remoteAddress = "", localPort = 0 } = incoming.socket;
 	return {
 		...Object.fromEntries(kept),
@@ -111,6 +114,18 @@ function upstreamHeaders(
 		"x-real-ip": remoteAddress,
 		"x-kong-request-id": id,
 	};
+}
+
+/**
+ * Names in the `Connection` header the client sent, the first one if there are several. Kong removes these headers
+ * after all plugins have run, whoever set them (Kong: runloop/handler.lua).
+ */
+function namedByConnection(rawHeaders: string[]): Set<string> {
+	const index = rawHeaders.findIndex(
+		(text, i) => i % 2 === 0 && text.toLowerCase() === "connection",
+	);
+	const value = index < 0 ? "" : (rawHeaders[index + 1] ?? "");
+	return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
 }
 
 function forwarded(rawHeaders: string[]): string[][] {

@@ -47,9 +47,8 @@ export class GatewayRequest {
 	}
 
 	/** The body, for a plugin that wants all of it; what is read here is what the backend gets. */
-	async readBody(): Promise<Buffer> {
+	async readBody(): Promise<void> {
 		this.body ??= await buffer(this.incoming);
-		return this.body;
 	}
 
 	/** First value of a header, as text. */

@@ -153,7 +153,7 @@ describe("the schema for Kong", () => {
 				values: object;
 			};
 			expect(type).toBe("map");
-			expect(values).toEqual({ type: "string" });
+			expect(values).toEqual({ type: "string", len_min: 1 });
 			expect(keys).toMatchObject({ type: "string", len_min: 1 });
 			// Of the Lua patterns here JavaScript makes the same.
 			const refuses = (claim: string) =>

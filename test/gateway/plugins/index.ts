@@ -1,5 +1,6 @@
 import { basicAuth } from "./basic-auth";
 import { cors } from "./cors";
+import { postFunction, preFunction } from "./functions";
 import { jwt } from "./jwt";
 import { keyAuth } from "./key-auth";
 import { mtlsAuth } from "./mtls-auth";
@@ -15,5 +16,7 @@ export const standIns: Record<string, StandIn> = {
 	"key-auth": keyAuth,
 	"mtls-auth": mtlsAuth,
 	"openid-connect": openidConnect,
+	"post-function": postFunction,
+	"pre-function": preFunction,
 	"request-termination": requestTermination,
 };

@@ -56,7 +56,7 @@ describe("a configuration", () => {
 			downstream_custom_jwt_header: "X_Token",
 			verbose: true,
 			auth_methods: ["oidc"],
-			add_claims: { env: "production", "https://example.com/org": "" },
+			add_claims: { env: "production", "https://example.com/org": "x" },
 			set_claims: { client_id: "$(consumer.custom_id)", sub: "{}" },
 			keep_claims: ["sub"],
 			remove_claims: ["scope", "iat"],
