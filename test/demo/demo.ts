@@ -7,6 +7,7 @@ import { type Gateway, startGateway } from "../gateway/gateway";
 import type { Log } from "../gateway/log";
 import { PluginServer, stockServer } from "../gateway/plugin-server";
 import { RpcClient } from "../gateway/rpc";
+import { makeFlows } from "./flows";
 
 const ROOT = join(__dirname, "../..");
 
@@ -84,6 +85,11 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 			issuer: "https://kong-gateway:8443/x-custom-jwt",
 			audience: `http://${BACKEND_HOST}/anything`,
 			algorithms: options.algorithms ?? ["RS256"],
+			inspector: {
+				folder: join(ROOT, "dist/inspector"),
+				jwksUrl: `${gateway.httpUrl}/x-custom-jwt/jwks`,
+				flows: () => makeFlows(gateway),
+			},
 		});
 		closers.push(() => backend.close());
 		if (!resolve.has(BACKEND_HOST))
