@@ -13,6 +13,7 @@ RUN npm run build && npm run build:executable
 
 FROM ${NODE_IMAGE} AS backend
 COPY --from=build /build/dist/backend.js /opt/backend.js
+COPY --from=build /build/dist/inspector /opt/inspector
 USER node
 EXPOSE 9000
 CMD ["node", "/opt/backend.js"]

@@ -183,6 +183,15 @@ describe("one request", () => {
 		expect(jwt.claims.client_id).toBe("012345AZERTY!");
 	});
 
+	test.each(["/apiKey../inspector/events", "/apiKey/../inspector/events"])(
+		"the inspector is not reached through the gateway: %s",
+		async (path) => {
+			// As `path`, because the path of a URL is normalized.
+			const reply = await send(demo.gateway.httpUrl, { path, headers: apikey });
+			expect(reply.status).toBe(404);
+		},
+	);
+
 	test("a refusal names its reason in body and log, and the backend sees nothing", async () => {
 		const before = demo.backend.received.length;
 		const reply = await send(`${demo.gateway.httpsUrl}/mtlsAuth`, {

@@ -78,16 +78,17 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		});
 		closers.push(() => gateway.close());
 
+		const jwksUrl = `${gateway.httpUrl}/x-custom-jwt/jwks`;
 		const backend = await startBackend({
 			host: "localhost",
 			port: options.backendPort ?? 0,
-			jwksUrl: `${gateway.httpUrl}/x-custom-jwt/jwks`,
+			jwksUrl,
 			issuer: "https://kong-gateway:8443/x-custom-jwt",
 			audience: `http://${BACKEND_HOST}/anything`,
 			algorithms: options.algorithms ?? ["RS256"],
 			inspector: {
 				folder: join(ROOT, "dist/inspector"),
-				jwksUrl: `${gateway.httpUrl}/x-custom-jwt/jwks`,
+				jwksUrl,
 				flows: () => makeFlows(gateway),
 			},
 		});

@@ -32,6 +32,7 @@ let verdict: Verdict | undefined;
 
 async function main(): Promise<void> {
 	const reply = await fetch("/inspector/settings");
+	if (!reply.ok) throw new Error((await reply.json()).message);
 	settings = await reply.json();
 	byId("jwks-url").textContent = settings.jwksUrl;
 	byId("flows").replaceChildren(...settings.flows.map(flowButton));
@@ -68,7 +69,7 @@ function listen(): void {
 
 function add(request: ReceivedRequest): void {
 	byId("no-requests").hidden = true;
-	const time = element("button", new Date(request.time).toLocaleTimeString());
+	const time = element("button", clock(request.time));
 	const row = element(
 		"tr",
 		element("td", time),
@@ -124,7 +125,7 @@ async function sendFlow(name: string): Promise<string> {
 	const { jwt, reason } = JSON.parse(body);
 	if (jwt) return `${status}, and the backend verified the token.`;
 	if (reason) return `${status} from the backend: ${reason}`;
-	return `${status} from the gateway itself; the backend did not see the request. ${body}`;
+	return `${status} from the gateway itself; the backend did not see the request. ${visible(body)}`;
 }
 
 /** Shows the pasted token, else that of the chosen request. */
@@ -150,7 +151,7 @@ function describe(request: ReceivedRequest | undefined): string {
 	if (!request) return "No token chosen.";
 	const { time, path, status, reason, token } = request;
 	return [
-		`Of the request for ${visible(path)} at ${new Date(time).toLocaleTimeString()},`,
+		`Of the request for ${visible(path)} at ${clock(time)},`,
 		`which the backend answered with ${status}.`,
 		reason ? `It said: ${visible(reason)}.` : "",
 		token ? "" : "The request had no header X-Custom-Jwt.",
@@ -180,22 +181,23 @@ function showToken(): void {
 			),
 		),
 	);
-	const now = Date.now() / 1000;
 	byId("claims").replaceChildren(
 		...Object.entries(token.claims).map(([name, value]) => {
-			const claim = row(name, value, timeInWords(name, value, now) ?? "");
-			const date = dateOf(value);
-			const note = claim.querySelector("small");
-			if (note && date) note.title = date.toLocaleString();
-			claim.append(
-				element(
-					"td",
-					verdict?.signed ? claimOrigin(name, token.claims) : "unknown",
-				),
-			);
+			const claim = row(name, value, timeNote(name, value));
+			const origin = verdict?.signed
+				? claimOrigin(name, token.claims)
+				: "unknown";
+			claim.append(element("td", origin));
 			return claim;
 		}),
 	);
+}
+
+function timeNote(name: string, value: unknown): string {
+	const words = timeInWords(name, value, Date.now() / 1000) ?? "";
+	const date = words && dateOf(value);
+	const local = { dateStyle: "medium", timeStyle: "medium" } as const;
+	return date ? `${words} (${date.toLocaleString("en-GB", local)})` : words;
 }
 
 function row(name: string, value: unknown, note: string): HTMLTableRowElement {
@@ -235,17 +237,16 @@ function showVerdict({ state, headline, detail }: Verdict): void {
 function tick(): void {
 	const token = decoded(shown);
 	if (!token) return;
-	const now = Date.now() / 1000;
-	if (verdict?.state === "verified" && Number(token.claims.exp) <= now) {
+	const expired = Number(token.claims.exp) <= Date.now() / 1000;
+	if (verdict?.state === "verified" && expired) {
 		verify();
 		return;
 	}
-	const names = Object.keys(token.claims);
-	for (const [index, claim] of [...byId("claims").children].entries()) {
-		const note = claim.querySelector("small");
-		const name = names[index] ?? "";
-		if (note)
-			note.textContent = timeInWords(name, token.claims[name], now) ?? "";
+	const claims = Object.entries(token.claims);
+	for (const [index, row] of [...byId("claims").children].entries()) {
+		const note = row.querySelector("small");
+		const claim = claims[index];
+		if (note && claim) note.textContent = timeNote(...claim);
 	}
 }
 
@@ -255,6 +256,11 @@ function decoded(token: string): DecodedToken | undefined {
 	} catch {
 		return undefined;
 	}
+}
+
+/** Local time of day, on 24 hours. */
+function clock(milliseconds: number): string {
+	return new Date(milliseconds).toLocaleTimeString("en-GB");
 }
 
 function byId(id: string): HTMLElement;
@@ -274,4 +280,6 @@ function element<K extends keyof HTMLElementTagNameMap>(
 	return made;
 }
 
-main();
+main().catch((error: Error) => {
+	byId("connection").textContent = error.message;
+});

@@ -8,14 +8,6 @@ export interface DecodedToken {
 	claims: Record<string, unknown>;
 }
 
-/** Where a claim came from. */
-export type Origin =
-	| "credential"
-	| "consumer"
-	| "configuration"
-	| "plugin"
-	| "incoming token";
-
 /** The text is not a JWT; the message says what is wrong with it. */
 export class NotAJwt extends Error {}
 
@@ -77,20 +69,25 @@ export function pastedToken(text: string): string {
 /** The same header and signature around another `client_id`: what a forger would try first. */
 export function tamperedToken({ parts, claims }: DecodedToken): string {
 	const [header, , signature] = parts;
-	const forged = { ...claims, client_id: "somebody-else" };
+	const forged = { ...claims, client_id: `${claims.client_id}, tampered` };
 	return [header, base64url.encode(JSON.stringify(forged)), signature].join(
 		".",
 	);
 }
 
-const BY_CONFIGURATION = ["iss", "aud", "exp"];
-const BY_PLUGIN = ["iat", "jti"];
-const OF_THE_GATEWAY = [...BY_CONFIGURATION, ...BY_PLUGIN, "client_id", "act"];
+const ORIGINS: Record<string, string | undefined> = {
+	iss: "configuration",
+	aud: "configuration",
+	exp: "configuration",
+	iat: "plugin",
+	jti: "plugin",
+	act: "consumer",
+};
 
 /**
  * Where a claim of a gateway's token came from, by the rules of the plugin: a token does not say it.
  * Of an incoming token all claims are copied, so the one that became `client_id` is still there under
- * its own name; where there is none, other claims can only be of the configuration.
+ * its own name. When no claim is that one, both answers are given.
  *
  * @param name the claim
  * @param claims all claims of the token, whose signature was verified
@@ -98,16 +95,18 @@ const OF_THE_GATEWAY = [...BY_CONFIGURATION, ...BY_PLUGIN, "client_id", "act"];
 export function claimOrigin(
 	name: string,
 	claims: Record<string, unknown>,
-): Origin {
-	if (BY_CONFIGURATION.includes(name)) return "configuration";
-	if (BY_PLUGIN.includes(name)) return "plugin";
-	if (name === "act") return "consumer";
-	const fromToken = Object.keys(claims).some(
-		(other) =>
-			!OF_THE_GATEWAY.includes(other) && claims[other] === claims.client_id,
+): string {
+	const origin = ORIGINS[name];
+	if (origin) return origin;
+	const others = Object.keys(claims).filter(
+		(other) => other !== "client_id" && !ORIGINS[other],
 	);
-	if (fromToken) return "incoming token";
-	return name === "client_id" ? "credential" : "configuration";
+	if (others.some((other) => claims[other] === claims.client_id))
+		return "incoming token";
+	if (!others.length) return "credential";
+	return name === "client_id"
+		? "credential or incoming token"
+		: "configuration or incoming token";
 }
 
 const TIMES: Record<string, { past: string; future: string } | undefined> = {
