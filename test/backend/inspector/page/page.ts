@@ -39,11 +39,13 @@ async function main(): Promise<void> {
 	if (!settings.flows.length)
 		byId("outcome").textContent =
 			"This backend cannot send requests itself: use the curl commands of the README.";
-	paste.addEventListener("input", show);
+	paste.addEventListener("input", () => {
+		tamper.checked = false;
+		show();
+	});
 	tamper.addEventListener("change", show);
 	byId("clear").addEventListener("click", () => {
-		paste.value = "";
-		show();
+		reset();
 		paste.focus();
 	});
 	setInterval(tick, 1000);
@@ -84,12 +86,19 @@ function add(request: ReceivedRequest): void {
 	time.ariaLabel = `Show the token of ${visible(request.path)}, ${time.textContent}`;
 	time.addEventListener("click", () => {
 		following = row === list.firstElementChild;
-		paste.value = "";
+		reset();
 		choose(request, row);
 	});
 	list.prepend(row);
 	while (list.rows.length > LISTED) list.deleteRow(-1);
-	if (following) choose(request, row);
+	// What somebody is looking into stays where it is.
+	if (following && !paste.value && !tamper.checked) choose(request, row);
+}
+
+function reset(): void {
+	paste.value = "";
+	tamper.checked = false;
+	show();
 }
 
 function choose(request: ReceivedRequest, row: HTMLTableRowElement): void {
@@ -107,7 +116,7 @@ function flowButton(name: string): HTMLButtonElement {
 	button.type = "button";
 	button.addEventListener("click", async () => {
 		following = true;
-		paste.value = "";
+		reset();
 		const outcome = byId("outcome");
 		outcome.textContent = `${name}: …`;
 		outcome.textContent = `${name}: ${await sendFlow(name).catch(String)}`;
@@ -142,9 +151,10 @@ function show(): void {
 	const original = decoded(token);
 	byId("tamper-label").hidden = !original;
 	shown = original && tamper.checked ? tamperedToken(original) : token;
-	showToken();
 	byId("verdict").replaceChildren(element("p", "Checking …"));
+	// First, as it drops the verdict on the token before.
 	verify();
+	showToken();
 }
 
 function describe(request: ReceivedRequest | undefined): string {
@@ -174,7 +184,7 @@ function showToken(): void {
 	if (!token) return;
 	byId("header").replaceChildren(
 		...Object.entries(token.header).map(([name, value]) =>
-			row(
+			member(
 				name,
 				value,
 				name === "jku" ? "shown, never fetched: the URL above is used" : "",
@@ -183,7 +193,7 @@ function showToken(): void {
 	);
 	byId("claims").replaceChildren(
 		...Object.entries(token.claims).map(([name, value]) => {
-			const claim = row(name, value, timeNote(name, value));
+			const claim = member(name, value, timeNote(name, value));
 			const origin = verdict?.signed
 				? claimOrigin(name, token.claims)
 				: "unknown";
@@ -200,7 +210,11 @@ function timeNote(name: string, value: unknown): string {
 	return date ? `${words} (${date.toLocaleString("en-GB", local)})` : words;
 }
 
-function row(name: string, value: unknown, note: string): HTMLTableRowElement {
+function member(
+	name: string,
+	value: unknown,
+	note: string,
+): HTMLTableRowElement {
 	const heading = element("th", visible(name));
 	heading.scope = "row";
 	const cell = element("td", visible(JSON.stringify(value, null, 1)));
