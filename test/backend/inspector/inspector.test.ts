@@ -67,20 +67,18 @@ test("the page comes with a policy that lets it ask the gateway and nobody else,
 });
 
 test.each([
-	"/",
-	"/inspector/events",
-	"/inspector/settings",
-	"/inspector/flows/x",
+	["GET", "/"],
+	["GET", "/inspector/events"],
+	["GET", "/inspector/settings"],
+	["POST", "/inspector/flows/x"],
 ])(
-	"%s is refused under another host name, as after DNS rebinding",
-	async (path) => {
+	"%s %s is refused under another host name, as after DNS rebinding",
+	async (method, path) => {
 		const { url } = await start();
-		for (const host of [
-			"evil.example",
-			"localhost.evil.example",
-			"httpbin:9000",
-		])
-			expect((await send(url + path, { headers: { host } })).status).toBe(403);
+		for (const host of ["evil.example", "localhost.evil.example", "httpbin"]) {
+			const headers = { host, origin: `http://${host}` };
+			expect((await send(url + path, { method, headers })).status).toBe(403);
+		}
 	},
 );
 
