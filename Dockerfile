@@ -18,6 +18,7 @@ FROM ${NODE_IMAGE} AS node
 
 FROM node AS backend
 COPY --from=build /build/dist/backend.js /opt/backend.js
+COPY --from=build /build/dist/inspector /opt/inspector
 USER node
 EXPOSE 9000
 CMD ["node", "/opt/backend.js"]

@@ -11,6 +11,11 @@ import {
 	type ProtectedHeaderParameters,
 } from "jose";
 import idpKeySet from "../../test-keys/idp-jwks-public.json";
+import {
+	type Inspector,
+	type InspectorOptions,
+	makeInspector,
+} from "./inspector/inspector";
 
 /** What the sample backend trusts, and where it listens. */
 export interface BackendOptions {
@@ -25,13 +30,16 @@ export interface BackendOptions {
 	algorithms: string[];
 	/** How the JWK Set is cached, in milliseconds; as jose does it by default. */
 	jwksCache?: { cacheMaxAge: number; cooldownDuration: number };
+	/** Told of each request to `/anything`, verified or not. */
+	onRequest?: (headers: IncomingMessage["headers"]) => void;
+	inspector: InspectorOptions;
 }
 
 /** A running backend. */
 export interface Backend {
 	port: number;
-	/** Requests that reached it, verified or not, for tests. */
-	received: { url: string; headers: IncomingMessage["headers"] }[];
+	/** The latest requests that reached it, verified or not. */
+	received: Inspector["received"];
 	close(): Promise<void>;
 }
 
@@ -56,7 +64,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 /**
  * Starts the sample backend: what a real one does with the header `X-Custom-Jwt`. `/anything`
  * answers what it got, and 401 to every request without a token that verifies. It is also the test
- * identity provider: `/idp/jwks` and its discovery document.
+ * identity provider: `/idp/jwks` and its discovery document. At `/` is the inspector page.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
 	const keySet = createRemoteJWKSet(
@@ -64,7 +72,13 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 		options.jwksCache,
 	);
 	const { issuer, audience, algorithms } = options;
-	const received: Backend["received"] = [];
+	const expectations = {
+		issuer,
+		audience,
+		algorithms,
+		requiredClaims: ["client_id", "jti"],
+	};
+	const inspector = makeInspector(options.inspector, expectations);
 
 	async function answer(
 		request: IncomingMessage,
@@ -78,14 +92,14 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 			};
 		if (!url.pathname.startsWith("/anything"))
 			return { status: 404, body: { message: "Not found" } };
-		received.push({ url: request.url ?? "", headers: request.headers });
+		options.onRequest?.(request.headers);
 		const data = await text(request);
 		let verified: JWTVerifyResult;
 		try {
 			verified = await jwtVerify(
 				String(request.headers["x-custom-jwt"]),
 				keySet,
-				{ issuer, audience, algorithms, requiredClaims: ["client_id", "jti"] },
+				expectations,
 			);
 		} catch (error) {
 			if (!(error instanceof errors.JOSEError)) throw error;
@@ -109,10 +123,13 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 	const server = createServer(
 		{ maxHeaderSize: MAX_HEADER_BYTES },
 		async (request, response) => {
+			if (inspector.handle(request, response)) return;
 			const { status, body } = await answer(request).catch((error: Error) => ({
 				status: 502,
 				body: { message: "the JWK Set cannot be had", reason: error.message },
 			}));
+			if (request.url?.startsWith("/anything"))
+				inspector.record(request, status, body);
 			response.writeHead(status, { "content-type": "application/json" });
 			response.end(`${JSON.stringify(body, null, 2)}\n`);
 		},
@@ -121,7 +138,7 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 	await once(server, "listening");
 	return {
 		port: (server.address() as AddressInfo).port,
-		received,
+		received: inspector.received,
 		close: async () => {
 			const closed = once(server, "close");
 			server.close();

@@ -1,6 +1,11 @@
 /** The sample backend as a program, for its container. */
+import { join } from "node:path";
 import { program } from "commander";
-import { startBackend } from "./backend";
+import { type BackendOptions, startBackend } from "./backend";
+
+interface Options extends Omit<BackendOptions, "inspector"> {
+	browserJwksUrl: string;
+}
 
 program
 	.description("Sample backend: verifies the token in X-Custom-Jwt")
@@ -22,10 +27,22 @@ program
 		"http://httpbin:9000/anything",
 	)
 	.option("--algorithms <alg...>", "accepted algorithms", ["RS256"])
+	.option(
+		"--browser-jwks-url <url>",
+		"JWK Set of the gateway, as a browser reaches it",
+		"http://localhost:8000/x-custom-jwt/jwks",
+	)
 	.parse();
 
 async function main() {
-	const backend = await startBackend(program.opts());
+	const { browserJwksUrl, ...options } = program.opts<Options>();
+	const backend = await startBackend({
+		...options,
+		inspector: {
+			folder: join(__dirname, "inspector"),
+			jwksUrl: browserJwksUrl,
+		},
+	});
 	console.log(`sample backend on port ${backend.port}`);
 	for (const signal of ["SIGINT", "SIGTERM"] as const)
 		process.once(signal, () => backend.close());

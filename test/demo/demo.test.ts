@@ -74,6 +74,17 @@ describe("the flows of kong.yml and kong-enterprise.yml", () => {
 		});
 	});
 
+	test("introspection takes the token that the gateway gave the backend", async () => {
+		const { gateway, backend } = await start();
+		await send(`${gateway.httpUrl}/basicAuth`, {
+			headers: basic("my-user", "My p@ssword!"),
+		});
+		const reply = await send(`${gateway.httpUrl}/introspect`, {
+			headers: { authorization: `Bearer ${backend.received[0]?.token}` },
+		});
+		expect(reply.status).toBe(200);
+	});
+
 	test("the JWKS route publishes the public JWK Set to every origin", async () => {
 		const { gateway } = await start();
 		const reply = await send(`${gateway.httpUrl}/x-custom-jwt/jwks`, {
@@ -173,6 +184,15 @@ describe("one request", () => {
 		expect(headers["x-custom-jwt"]).not.toContain(forged);
 		expect(jwt.claims.client_id).toBe("012345AZERTY!");
 	});
+
+	test.each(["/apiKey../inspector/events", "/apiKey/../inspector/events"])(
+		"the inspector is not reached through the gateway: %s",
+		async (path) => {
+			// As `path`, because the path of a URL is normalized.
+			const reply = await send(demo.gateway.httpUrl, { path, headers: apikey });
+			expect(reply.status).toBe(404);
+		},
+	);
 
 	test("a refusal names its reason in body and log, and the backend sees nothing", async () => {
 		const before = demo.backend.received.length;
@@ -410,7 +430,7 @@ describe("when something breaks", () => {
 		const reply = await send(`${gateway.httpUrl}/apiKey`, { headers: apikey });
 		expect(reply.status).toBe(401);
 		expect(JSON.parse(reply.body).reason).toContain('"aud"');
-		const token = String(backend.received[0]?.headers["x-custom-jwt"]);
+		const token = String(backend.received[0]?.token);
 		expect(decodeJwt(token).aud).toBe("http://httpbin:9000/anything/other");
 	});
 

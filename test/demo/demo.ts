@@ -11,6 +11,7 @@ import { type Gateway, startGateway } from "../gateway/gateway";
 import type { Log } from "../gateway/log";
 import { PluginServer, stockServer } from "../gateway/plugin-server";
 import { RpcClient } from "../gateway/rpc";
+import { makeFlows } from "./flows";
 
 const ROOT = join(__dirname, "../..");
 
@@ -38,6 +39,8 @@ export interface DemoOptions {
 	algorithms?: string[];
 	/** How the backend caches the JWK Set. */
 	jwksCache?: BackendOptions["jwksCache"];
+	/** Told of each request that reaches the backend. */
+	onRequest?: BackendOptions["onRequest"];
 	log: Log;
 }
 
@@ -83,14 +86,21 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		});
 		closers.push(() => gateway.close());
 
+		const jwksUrl = `${gateway.httpUrl}/x-custom-jwt/jwks`;
 		const backend = await startBackend({
 			host: "localhost",
 			port: options.backendPort ?? 0,
-			jwksUrl: `${gateway.httpUrl}/x-custom-jwt/jwks`,
+			jwksUrl,
 			issuer: "https://kong-gateway:8443/x-custom-jwt",
 			audience: `http://${BACKEND_HOST}/anything`,
 			algorithms: options.algorithms ?? ["RS256"],
 			jwksCache: options.jwksCache,
+			onRequest: options.onRequest,
+			inspector: {
+				folder: join(ROOT, "dist/inspector"),
+				jwksUrl,
+				flows: () => makeFlows(gateway),
+			},
 		});
 		closers.push(() => backend.close());
 		if (!resolve.has(BACKEND_HOST))

@@ -81,6 +81,7 @@ test.each(["SIGINT", "SIGTERM"] as const)(
 		expect(printed).toContain(
 			"curl -H 'apikey: 012345AZERTY!' 'http://localhost:",
 		);
+		expect(printed).toMatch(/token inspector http:\/\/localhost:\d+\/\n/);
 		const pluginServer = Number(/process (\d+)/.exec(printed)?.[1]);
 		expect(() => process.kill(pluginServer, 0)).not.toThrow();
 		child.kill(signal);

@@ -61,6 +61,7 @@ async function introduce({
 gateway         ${gateway.httpUrl}  ${gateway.httpsUrl}
 JWK Set         ${gateway.httpUrl}/x-custom-jwt/jwks
 sample backend  http://localhost:${backend.port}/anything
+token inspector http://localhost:${backend.port}/
 plugin server   process ${pluginServer.pid}
 
 Try it (Ctrl-C ends):

@@ -49,7 +49,7 @@ export async function makeCertificate(
 	if (dnsNames.length > 0)
 		extensions.push(
 			new SubjectAlternativeNameExtension(
-				dnsNames.map((value) => ({ type: "dns", value })),
+				dnsNames.map((value) => ({ type: "dns" as const, value })),
 			),
 		);
 	const certificate = await X509CertificateGenerator.create({
