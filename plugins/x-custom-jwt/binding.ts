@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Claims } from "./claims";
-import { PayloadTooLarge } from "./errors";
+import { Misconfigured, PayloadTooLarge } from "./errors";
 import type { Kong } from "./pdk";
 import { writeUrl } from "./url";
 
@@ -19,14 +19,16 @@ export async function requestClaims(
 	// Asked first: Kong does not read a larger body than it is told to, but ends the request with 500.
 	const contentLength = Number(await request.getHeader("content-length"));
 	if (contentLength > maxBodySize) throw tooLarge(maxBodySize);
-	const body = (await request.getRawBody(maxBodySize)) ?? "";
+	const body = await request.getRawBody(maxBodySize);
+	if (!body)
+		throw new Misconfigured("Kong has no body to bind to", "unexpected");
 	if (body.length > maxBodySize) throw tooLarge(maxBodySize);
 
 	const htm = await request.getMethod();
 	const scheme = await request.getForwardedScheme();
 	const host = await request.getForwardedHost();
 	const port = await request.getForwardedPort();
-	const path = await request.getForwardedPath();
+	const path = await request.getRawPath();
 	const digest = createHash("sha256").update(body).digest("base64");
 	return {
 		htm,

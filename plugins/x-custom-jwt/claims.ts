@@ -94,7 +94,8 @@ export function claimsPlan(
 		}));
 	const added = prepareAll("add_claims");
 	const set = prepareAll("set_claims");
-	requireTrustedClientId(set);
+	for (const { claim, template } of set)
+		if (claim === "client_id") requireTrusted(template);
 	const audience = config.audience?.map((text, index) =>
 		prepare(parseTemplate, text, `config/audience/${index}`),
 	);
@@ -109,6 +110,12 @@ export function claimsPlan(
 			throw noValue(claim, template, lookup);
 		return value;
 	};
+	const fillText = (claim: string, template: Template, lookup: Lookup) => {
+		const [text] = texts(fill(claim, template, lookup));
+		if (text === undefined && config.strict_claims)
+			throw noValue(claim, template, lookup);
+		return text;
+	};
 	const put = (claims: ClaimsMap, claim: string, value: unknown) =>
 		value === undefined ? claims.delete(claim) : claims.set(claim, value);
 
@@ -120,7 +127,7 @@ export function claimsPlan(
 		claims.set("iss", config.iss);
 		const aud = audience?.flatMap((item) => texts(fill("aud", item, lookup)));
 		claims.set("aud", aud ? oneOrMore(aud) : serviceUrl(service));
-		if (subject) put(claims, "sub", texts(fill("sub", subject, lookup))[0]);
+		if (subject) put(claims, "sub", fillText("sub", subject, lookup));
 		for (const [claim, value] of Object.entries(requestClaims))
 			claims.set(claim, value);
 	}
@@ -130,7 +137,7 @@ export function claimsPlan(
 			if (!claims.has(claim)) put(claims, claim, fill(claim, template, lookup));
 		for (const { claim, template } of set) {
 			const value = fill(claim, template, lookup);
-			if (claim === "client_id" && (typeof value !== "string" || value === ""))
+			if (claim === "client_id" && !isText(value))
 				throw noValue(claim, template, lookup);
 			put(claims, claim, value);
 		}
@@ -169,31 +176,37 @@ export function issueClaims(
 	const iat = Math.floor(now / 1000);
 	// Whole seconds, and a lifetime below one second must not end at once.
 	const exp = Math.min(iat + Math.ceil(config.expires_in), notAfter);
-	if (exp <= iat)
+	const { not_before } = config;
+	if (exp <= iat + Math.max(0, not_before ?? 0))
 		throw new Unauthorized(
-			"cap_expiry: the incoming token has expired",
+			"cap_expiry: the incoming token has expired, or will before the new one is valid",
 			"claim_refused",
 		);
 	return {
 		...claims,
 		iat,
 		exp,
-		...(config.not_before !== undefined && { nbf: iat + config.not_before }),
+		...(not_before !== undefined && { nbf: iat + not_before }),
 		jti: randomUUID(),
 	};
 }
 
-function requireTrustedClientId(
-	set: { claim: string; template: Template }[],
-): void {
-	const clientId = set.find(({ claim }) => claim === "client_id");
-	const untrusted = clientId?.template.variables.find(
+/** @throws {Misconfigured} when a template for `client_id` is up to the client, or a constant that is no text */
+function requireTrusted(template: Template): void {
+	const field = "config/set_claims/client_id";
+	const untrusted = template.variables.find(
 		(variable) => !TRUSTED.some((root) => variable.startsWith(`${root}.`)),
 	);
 	if (untrusted)
 		throw new Misconfigured(
-			`config/set_claims/client_id: the client chooses $(${untrusted}) itself; allowed are those of ${TRUSTED.join(", ")}`,
+			`${field}: the client chooses $(${untrusted}) itself; allowed are those of ${TRUSTED.join(", ")}`,
 		);
+	if (template.variables.length === 0 && !isText(template.resolve(() => {})))
+		throw new Misconfigured(`${field}: a text is expected`);
+}
+
+function isText(value: unknown): value is string {
+	return typeof value === "string" && value !== "";
 }
 
 function copiedClaims(
@@ -222,20 +235,18 @@ function actor({ custom_id, id }: Consumer, prior: unknown): Claims {
 }
 
 function noValue(claim: string, template: Template, lookup: Lookup) {
-	const missing = template.variables.filter(
-		(variable) => lookup(variable) === undefined,
-	);
+	const missing = template.required
+		.filter((variable) => lookup(variable) === undefined)
+		.map((variable) => `$(${variable})`);
 	return new Unauthorized(
-		`claim ${claim}: no value of ${missing.map((variable) => `$(${variable})`).join(", ")}`,
+		`claim ${claim}: ${missing.length > 0 ? `no value of ${missing.join(", ")}` : "its value is no text"}`,
 		"claim_refused",
 	);
 }
 
 /** The texts in a value that should be one or several (RFC 7519 §2, StringOrURI). */
 function texts(value: unknown): string[] {
-	return [value]
-		.flat()
-		.filter((item): item is string => typeof item === "string" && item !== "");
+	return [value].flat().filter(isText);
 }
 
 /** A claim `aud` (RFC 7519 §4.1.3). */

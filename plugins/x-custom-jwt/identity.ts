@@ -116,8 +116,19 @@ export function isSelfContained(
 		text(credential?.username) ??
 		(isJwtCredential(credential) ? undefined : text(credential?.key)) ??
 		text(credential?.client_id);
-	const owner = credential?.consumer as Partial<Consumer> | undefined;
-	return identifier !== undefined && text(owner?.id) !== undefined;
+	return identifier !== undefined && ownerId(credential) !== undefined;
+}
+
+/** Whether a consumer is the credential's own, as it is unless another plugin exchanged it. */
+export function isOwner(
+	consumer: Consumer | undefined,
+	credential: Credential | undefined,
+): boolean {
+	return consumer !== undefined && consumer.id === ownerId(credential);
+}
+
+function ownerId(credential: Credential | undefined): string | undefined {
+	return text((credential?.consumer as Partial<Consumer> | undefined)?.id);
 }
 
 function accept(config: IdentityConfig, method: AuthMethod): void {

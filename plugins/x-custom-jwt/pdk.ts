@@ -33,16 +33,16 @@ export interface Kong {
 		getVar(name: string): Promise<string | undefined>;
 	};
 	request: {
-		/** These four are by `X-Forwarded-…` where Kong trusts the proxy in front of it. */
+		/** These three are by `X-Forwarded-…` where Kong trusts the proxy in front of it. */
 		getForwardedScheme(): Promise<string>;
 		getForwardedHost(): Promise<string>;
 		getForwardedPort(): Promise<number>;
-		/** Without query, normalised. */
-		getForwardedPath(): Promise<string>;
 		getHeader(name: string): Promise<string | undefined>;
 		getMethod(): Promise<string>;
 		/** The first of that name; `true` when it has no value. */
 		getQueryArg(name: string): Promise<string | true | undefined>;
+		/** As the client sent it, percent-encoded, without query. */
+		getRawPath(): Promise<string>;
 		/**
 		 * @param maxSize how many bytes of a body that Kong buffered to disk are read; Kong ends the request
 		 * with 500 when it has more (Kong fact)

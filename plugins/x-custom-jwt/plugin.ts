@@ -14,7 +14,7 @@ import {
 	signedChannel,
 } from "./diagnostics";
 import { Misconfigured, toRefusal } from "./errors";
-import { identify, isSelfContained } from "./identity";
+import { identify, isOwner, isSelfContained } from "./identity";
 import type { Consumer, Credential, Kong, Route, Service } from "./pdk";
 import { cacheKey, type IssuedToken, TokenCache } from "./reuse";
 import { tokenSigner } from "./token";
@@ -88,7 +88,7 @@ export class Plugin {
 		const tokens = this.#tokens;
 		const credential = await kong.client.getCredential();
 		if (!tokens) {
-			const draft = await this.#draft(kong, credential);
+			const { draft } = await this.#draft(kong, credential);
 			return this.#issue(draft, issueClaims(this.#config, draft, Date.now()));
 		}
 		const byCredential =
@@ -101,9 +101,12 @@ export class Plugin {
 		const known = byCredential && tokens.get(byCredential);
 		if (known) return known;
 
-		const draft = await this.#draft(kong, credential);
+		const { draft, consumer } = await this.#draft(kong, credential);
 		const text = JSON.stringify(draft);
-		const key = byCredential ?? cacheKey("draft", text);
+		const key =
+			byCredential && isOwner(consumer, credential)
+				? byCredential
+				: cacheKey("draft", text);
 		const reused = tokens.get(key);
 		if (reused) return reused;
 		const claims = issueClaims(this.#config, draft, Date.now());
@@ -112,7 +115,10 @@ export class Plugin {
 		return token;
 	}
 
-	async #draft(kong: Kong, credential: Credential | undefined): Promise<Draft> {
+	async #draft(
+		kong: Kong,
+		credential: Credential | undefined,
+	): Promise<{ draft: Draft; consumer: Consumer | undefined }> {
 		const config = this.#config;
 		const needs = this.#needs;
 		const consumer = await kong.client.getConsumer();
@@ -127,7 +133,7 @@ export class Plugin {
 			service,
 			route,
 		});
-		return this.#plan.draft({
+		const draft = this.#plan.draft({
 			identity,
 			service,
 			requestClaims: config.bind_request
@@ -135,6 +141,7 @@ export class Plugin {
 				: {},
 			lookup: (variable) => values.get(variable),
 		});
+		return { draft, consumer };
 	}
 
 	async #issue(draft: Draft, claims: Claims): Promise<IssuedToken> {

@@ -249,14 +249,12 @@ function certificateParameters(jwk: PrivateJwk): CertificateParameters {
 			`${SUBJECT}/x5c is missing, which config/include_x5c puts into the header`,
 		);
 	const chain = x5c.map((certificate, index) => {
-		const der = Buffer.from(certificate, "base64");
-		try {
-			return new X509Certificate(der);
-		} catch {
+		const parsed = parseCertificate(Buffer.from(certificate, "base64"));
+		if (parsed?.raw.toString("base64") !== certificate)
 			throw new Misconfigured(
 				`${SUBJECT}/x5c/${index} is no certificate: DER in base64 is expected`,
 			);
-		}
+		return parsed;
 	});
 	const [own] = chain;
 	if (!own?.checkPrivateKey(createPrivateKey(toPem(jwk))))
@@ -269,6 +267,14 @@ function certificateParameters(jwk: PrivateJwk): CertificateParameters {
 			`${SUBJECT}/x5t#S256 is not the thumbprint of ${SUBJECT}/x5c/0`,
 		);
 	return { x5c, "x5t#S256": thumbprint };
+}
+
+function parseCertificate(der: Buffer): X509Certificate | undefined {
+	try {
+		return new X509Certificate(der);
+	} catch {
+		return undefined;
+	}
 }
 
 // On this thread: hashing a token takes less of it than handing the hash to the pool would.

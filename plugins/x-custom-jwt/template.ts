@@ -7,6 +7,8 @@ export type Lookup = (variable: string) => unknown;
 export interface Template {
 	/** Names of its variables, e.g. `headers.x-tenant-id`. */
 	variables: string[];
+	/** Those of them that have no default. */
+	required: string[];
 	/**
 	 * Fills in the variables.
 	 * @returns `undefined` when one of them has neither a value nor a default
@@ -95,12 +97,13 @@ function compile(value: unknown, field: string, depth = 0): Template {
 }
 
 function literal(value: unknown): Template {
-	return { variables: [], resolve: () => value };
+	return { variables: [], required: [], resolve: () => value };
 }
 
 function variable(name: string, byDefault: string | undefined): Template {
 	return {
 		variables: [name],
+		required: byDefault === undefined ? [name] : [],
 		resolve: (lookup) => lookup(name) ?? byDefault,
 	};
 }
@@ -111,6 +114,7 @@ function combine(
 ): Template {
 	return {
 		variables: parts.flatMap(({ variables }) => variables),
+		required: parts.flatMap(({ required }) => required),
 		resolve(lookup) {
 			const values = parts.map((part) => part.resolve(lookup));
 			return values.includes(undefined) ? undefined : join(values);

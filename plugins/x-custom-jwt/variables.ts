@@ -1,3 +1,4 @@
+import { decodeProtectedHeader } from "jose/decode/protected_header";
 import type { ConfigFields } from "../../schema/fields";
 import { Misconfigured, Unauthorized } from "./errors";
 import type { Identity } from "./identity";
@@ -17,8 +18,11 @@ const ENTITY_MEMBERS = [
 	"client.ip",
 ];
 
+/** What the client sends. */
+const SENT = ["headers", "query_params"];
+
 /** What a template can name any member of. */
-const OPEN = ["headers", "query_params", "claims"];
+const OPEN = [...SENT, "claims"];
 
 /** Headers and query parameters by which clients usually send what authenticates them. */
 const SECRETS = [
@@ -29,9 +33,6 @@ const SECRETS = [
 	"access-token",
 	"jwt",
 ];
-
-/** A JWT in compact serialization, with or without its scheme. */
-const TOKEN = /^(\w+ +)?eyJ[\w-]*\.[\w-]*\.[\w-]*$/;
 
 /**
  * Checks that a template's variable exists and is no secret.
@@ -53,7 +54,7 @@ export function requireVariable(
 	const isSecret = [...SECRETS, spelling(apikey_header)].includes(
 		spelling(member),
 	);
-	if (root !== "claims" && isSecret)
+	if (SENT.includes(root) && isSecret)
 		throw new Misconfigured(
 			`${field}: $(${variable}) holds what authenticates the client, which no claim may repeat`,
 		);
@@ -117,11 +118,27 @@ async function read(
 	}
 }
 
-function isCredential(value: unknown, { credential }: Known): boolean {
-	return (
-		typeof value === "string" &&
-		(value === credential?.key || TOKEN.test(value))
-	);
+function isCredential(
+	value: unknown,
+	{ credential, identity }: Known,
+): boolean {
+	if (typeof value !== "string") return false;
+	const isKey =
+		value === credential?.key ||
+		(identity.method === "key" && value === identity.clientId);
+	return isKey || isToken(value);
+}
+
+/** Whether it is a JWT in compact serialization, signed or encrypted, with or without its scheme. */
+function isToken(value: string): boolean {
+	const token = value.trim().split(/\s+/).at(-1) ?? "";
+	if (!/^[^.]+\.[^.]*\./.test(token)) return false;
+	try {
+		decodeProtectedHeader(token);
+		return true;
+	} catch {
+		return false;
+	}
 }
 
 /** One spelling of a header's name, as Kong takes several for the same. */
@@ -146,8 +163,10 @@ function memberAt(value: unknown, path: string): unknown {
 		dot = path.indexOf(".", dot + 1)
 	) {
 		const name = path.slice(0, dot);
-		if (Object.hasOwn(value, name))
-			return memberAt(value[name as keyof typeof value], path.slice(dot + 1));
+		if (!Object.hasOwn(value, name)) continue;
+		const rest = path.slice(dot + 1);
+		const found = memberAt(value[name as keyof typeof value], rest);
+		if (found !== undefined) return found;
 	}
 	return undefined;
 }

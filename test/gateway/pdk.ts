@@ -76,7 +76,9 @@ const functions: Record<string, PdkFunction> = {
 	"kong.request.get_forwarded_port": ({ incoming }) => ({
 		result: incoming.socket.localPort,
 	}),
-	"kong.request.get_forwarded_path": ({ url }) => ({ result: url.pathname }),
+	"kong.request.get_raw_path": ({ incoming }) => ({
+		result: incoming.url?.replace(/\?.*$/s, ""),
+	}),
 	"kong.request.get_method": ({ method }) => ({ result: method }),
 	"kong.request.get_query_arg": ({ url }, [name]) => ({
 		result: queryArgument(url, String(name)),

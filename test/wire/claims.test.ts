@@ -403,7 +403,7 @@ describe.each(SERVERS)("$name", ({ command }) => {
 			"kong.request.get_forwarded_scheme": "https",
 			"kong.request.get_forwarded_host": "api.example",
 			"kong.request.get_forwarded_port": 443,
-			"kong.request.get_forwarded_path": "/orders",
+			"kong.request.get_raw_path": "/orders",
 		};
 		const bound = { bind_request: true };
 
@@ -421,7 +421,7 @@ describe.each(SERVERS)("$name", ({ command }) => {
 				{ Method: "kong.request.get_forwarded_scheme", Args: [] },
 				{ Method: "kong.request.get_forwarded_host", Args: [] },
 				{ Method: "kong.request.get_forwarded_port", Args: [] },
-				{ Method: "kong.request.get_forwarded_path", Args: [] },
+				{ Method: "kong.request.get_raw_path", Args: [] },
 			]);
 		});
 

@@ -380,7 +380,7 @@ describe("client_id", () => {
 		);
 	});
 
-	test.failing.each(["", "42", '["a"]', "null"])(
+	test.each(["", "42", '["a"]', "null"])(
 		"cannot be configured to what is no text or empty: %j",
 		(text) => {
 			expect(plan({ set_claims: { client_id: text } })).toThrow(Misconfigured);
@@ -519,7 +519,7 @@ describe("sub", () => {
 		expect(claimsOf({ tokenClaims }).sub).toBe("of-the-token");
 	});
 
-	test.failing.each([42, "", { id: 1 }])(
+	test.each([42, "", { id: 1 }])(
 		"that is no text is a missing value for strict_claims: %j",
 		(value) => {
 			const config = { subject: "$(claims.id)", strict_claims: true };
@@ -600,7 +600,7 @@ describe("cap_expiry", () => {
 		},
 	);
 
-	test.failing("leaves no token that expires before its not_before", () => {
+	test("leaves no token that expires before its not_before", () => {
 		expect(() => capped({ exp: IAT + 30 }, { not_before: 60 })).toThrow(
 			Unauthorized,
 		);

@@ -114,8 +114,7 @@ export function fakeKong(request: FakeRequest = {}): Kong & { seen: Seen } {
 					"request.getForwardedPort",
 					() => Number(url.port) || (url.protocol === "https:" ? 443 : 80),
 				),
-			getForwardedPath: () =>
-				call("request.getForwardedPath", () => url.pathname),
+			getRawPath: () => call("request.getRawPath", () => url.pathname),
 			getHeader: (name) =>
 				call("request.getHeader", () => headers?.[name.toLowerCase()]),
 			getMethod: () => call("request.getMethod", () => request.method ?? "GET"),
