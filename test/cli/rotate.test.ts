@@ -113,6 +113,10 @@ ${JSON.stringify({ keys: keys.map((key) => publicHalf(key, "")) }, null, 2).repl
 `;
 }
 
+/** The plugin entry's configuration in a text of `file` with one. */
+const configOf = (text: string) =>
+	parse(text).services[0].routes[0].plugins[1].config;
+
 const withKey = (key: JWK, more = {}) => ({
 	private_jwk: JSON.stringify(key),
 	...more,
@@ -283,12 +287,14 @@ describe("activate", () => {
 	test("says where else the old public key stands", async () => {
 		const { text } = await publishing(KONG_YML, NEW);
 		const { notes } = await activating(text, NEW, NOW + CACHE);
-		const lines = text.split("\n");
-		const credential = lines.findIndex((line) => line.includes("key: my-user"));
-		// Its third line, after key and algorithm.
+		const offset = text.indexOf(
+			"rsa_public_key:",
+			text.indexOf("key: my-user"),
+		);
+		const line = text.slice(0, offset).split("\n").length;
 		expect(notes).toContainEqual(
 			expect.stringContaining(
-				`kong.yml:${credential + 3}:25 is the public key of key "kong" as PEM`,
+				`kong.yml:${line}:25 is the public key of key "kong" as PEM`,
 			),
 		);
 	});
@@ -428,6 +434,32 @@ describe("plugin entries", () => {
 			key_id: "new",
 		});
 	});
+
+	test.each([
+		["the first", {}],
+		["active_kid", { active_kid: "old" }],
+	])(
+		"that hold a private JWK Set, of which %s signs, sign with the new key of it until the old one is retired",
+		async (_, more) => {
+			const private_jwk = JSON.stringify({ keys: [OLD] });
+			const source = file({ a: { private_jwk, ...more } }, [OLD]);
+			const published = await publishing(source, NEW);
+			const activated = await activating(published.text, NEW, NOW + CACHE);
+			const keysIn = (text: string) =>
+				JSON.parse(configOf(text).private_jwk).keys.map(({ kid }: JWK) => kid);
+			expect(keysIn(activated.text)).toEqual(["new", "old"]);
+			expect(configOf(activated.text).active_kid).toBe(
+				"active_kid" in more ? "new" : undefined,
+			);
+			expect(await errorsIn(activated.text)).toEqual([]);
+			const retired = await retiring(
+				activated.text,
+				activated.allowedAt ?? Number.NaN,
+			);
+			expect(keysIn(retired.text)).toEqual(["new"]);
+			expect(await errorsIn(retired.text)).toEqual([]);
+		},
+	);
 });
 
 describe("a key in a vault", () => {
