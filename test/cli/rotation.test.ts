@@ -16,8 +16,8 @@ const KONG_YML = readFileSync(join(__dirname, "../../kong.yml"), "utf8");
 const CLIENTS = 4;
 
 /** Lifetime of tokens, and how long backends keep the JWK Set, in seconds. */
-const EXPIRES_IN = 8;
-const CACHE_MAX_AGE = 5;
+const EXPIRES_IN = 5;
+const CACHE_MAX_AGE = 3;
 const DELAYS = ["--cache-max-age", String(CACHE_MAX_AGE), "--margin", "1"];
 
 // The worst backend: it keeps the JWK Set as long as it may, even when a key is not in it.
