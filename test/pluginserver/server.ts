@@ -149,12 +149,12 @@ export async function startServer(
 /**
  * Waits for a condition.
  *
- * @throws when it is not met in time, by default within ten seconds
+ * @throws when it is not met in time, by default in time
  */
 export async function until(
 	what: string,
 	condition: () => boolean | Promise<boolean>,
-	seconds = 10,
+	seconds = 30,
 ): Promise<void> {
 	const deadline = Date.now() + seconds * 1000;
 	while (!(await condition())) {
