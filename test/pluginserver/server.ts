@@ -149,7 +149,7 @@ export async function startServer(
 /**
  * Waits for a condition.
  *
- * @throws when it is not met in time, by default in time
+ * @throws when it is not met in so many seconds
  */
 export async function until(
 	what: string,
