@@ -113,9 +113,9 @@ export class Event {
 			this.#end(call);
 			return;
 		}
-		const request = this.#request;
+		// Still there when the call cannot be encoded, for the answer that it failed.
+		this.#request?.respond({ Data: call, EventId: this.id });
 		this.#request = undefined;
-		request?.respond({ Data: call, EventId: this.id });
 	}
 
 	#end(data: Call | "ret"): void {

@@ -238,7 +238,8 @@ export const configSchema = {
 		},
 		max_request_body_size: {
 			type: "integer",
-			minimum: 0,
+			// 0 is no limit in Kong's PDK.
+			minimum: 1,
 			maximum: 8_388_608,
 			default: 1_048_576,
 			description:

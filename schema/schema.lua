@@ -346,7 +346,7 @@ return {
               description = "Largest body in bytes that `bind_request` digests; a request with a larger one is refused with 413.",
               default = 1048576,
               between = {
-                0,
+                1,
                 8388608,
               },
             },

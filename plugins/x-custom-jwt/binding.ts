@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Claims } from "./claims";
-import { Misconfigured, PayloadTooLarge } from "./errors";
+import { Misconfigured, PayloadTooLarge, Unauthorized } from "./errors";
 import type { Kong } from "./pdk";
 import { writeUrl } from "./url";
+
+/** A name or an address, in which no `#`, `?` or `@` ends the authority early (RFC 3986 §3.2). */
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])$/i;
 
 /**
  * Makes the claims that bind a token to its request: `htm` and `htu` (RFC 9449 §4.2, the method and the
@@ -11,6 +14,7 @@ import { writeUrl } from "./url";
  *
  * @param maxBodySize in bytes
  * @throws {PayloadTooLarge} when the body is larger
+ * @throws {Unauthorized} when the client's `Host` is none
  */
 export async function requestClaims(
 	{ request }: Kong,
@@ -27,6 +31,11 @@ export async function requestClaims(
 	const htm = await request.getMethod();
 	const scheme = await request.getForwardedScheme();
 	const host = await request.getForwardedHost();
+	if (!HOST.test(host))
+		throw new Unauthorized(
+			"bind_request: the Host header is no host name",
+			"claim_refused",
+		);
 	const port = await request.getForwardedPort();
 	const path = await request.getRawPath();
 	const digest = createHash("sha256").update(body).digest("base64");

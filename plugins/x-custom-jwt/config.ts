@@ -50,12 +50,22 @@ export function parseConfig(raw: unknown): Config {
 		throw new Misconfigured(
 			"config/not_before must be less than config/expires_in",
 		);
+	if (NOT_FORWARDED.includes(fields.upstream_custom_jwt_header.toLowerCase()))
+		throw new Misconfigured(
+			"config/upstream_custom_jwt_header is a header that Kong sets or drops itself",
+		);
 	return {
 		...fields,
 		scope: { service_id, route_id, consumer_id },
 		signingKey: importSigningKey(fields.private_jwk, fields),
 	};
 }
+
+/** Headers of one connection (RFC 9110 §7.6.1), or about the message, in which no token arrives. */
+const NOT_FORWARDED = [
+	...["connection", "keep-alive", "proxy-connection", "te", "trailer"],
+	...["transfer-encoding", "upgrade", "content-length", "host"],
+];
 
 /** Lua has one type for both: an empty array may come as an empty object. */
 function withArrays(raw: unknown): unknown {

@@ -209,18 +209,24 @@ function tokenPayload(token: string): JWTPayload | undefined {
 	} catch {
 		return undefined;
 	}
-	if (hasInexactNumber(claims))
-		throw new Unauthorized(
-			"the incoming token has a number beyond 2^53, which cannot be copied exactly",
-		);
+	requireExact(claims);
 	return claims;
 }
 
-function hasInexactNumber(value: unknown): boolean {
-	if (typeof value === "number")
-		return Math.abs(value) > Number.MAX_SAFE_INTEGER;
-	if (typeof value !== "object" || value === null) return false;
-	return Object.values(value).some(hasInexactNumber);
+/** As deep as the plugin server's protocol carries them. */
+const MAX_DEPTH = 64;
+
+function requireExact(value: unknown, depth = 0): void {
+	if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER)
+		throw new Unauthorized(
+			"the incoming token has a number beyond 2^53, which cannot be copied exactly",
+		);
+	if (typeof value !== "object" || value === null) return;
+	if (depth > MAX_DEPTH)
+		throw new Unauthorized(
+			`the incoming token is nested deeper than ${MAX_DEPTH}`,
+		);
+	for (const member of Object.values(value)) requireExact(member, depth + 1);
 }
 
 function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {

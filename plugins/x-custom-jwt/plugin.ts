@@ -185,7 +185,7 @@ function needsOf(
 	const route = names("route");
 	return {
 		service: service || Boolean(scope.service_id),
-		route: route || (!scope.service_id && Boolean(scope.route_id)),
+		route: route || Boolean(scope.route_id),
 		onlyCredential:
 			!bind_request &&
 			!["headers", "query_params", "client"].some(names) &&
@@ -205,9 +205,8 @@ function requireOwnInstance(
 ): void {
 	const isOwn =
 		(!scope.consumer_id || scope.consumer_id === of.consumer?.id) &&
-		(scope.service_id
-			? scope.service_id === of.service?.id
-			: !scope.route_id || scope.route_id === of.route?.id);
+		(!scope.service_id || scope.service_id === of.service?.id) &&
+		(!scope.route_id || scope.route_id === of.route?.id);
 	if (!isOwn)
 		throw new Misconfigured(
 			"the instance belongs to another plugin entry; Kong used a stale instance id after the plugin server restarted",
@@ -215,7 +214,11 @@ function requireOwnInstance(
 		);
 }
 
-/** The claims for Kong's access log; an API key is none of them, whatever its claim is called. */
+/**
+ * The claims for Kong's access log; an API key is none of them, whatever its claim is called. Arrays and
+ * objects are logged as JSON text: Kong drops the whole entry when Lua cannot write one, such as
+ * `[null, …]` (Kong: cjson's sparse arrays).
+ */
 function loggedClaims(
 	{ log_claims = [] }: Config,
 	{ apiKey }: Draft,
@@ -225,6 +228,10 @@ function loggedClaims(
 		log_claims
 			.filter((name) => Object.hasOwn(claims, name))
 			.map((name) => [name, claims[name]])
-			.filter(([, value]) => value !== apiKey),
+			.filter(([, value]) => value !== apiKey)
+			.map(([name, value]) => [
+				name,
+				typeof value === "object" ? JSON.stringify(value) : value,
+			]),
 	);
 }

@@ -18,6 +18,9 @@ const ENTITY_MEMBERS = [
 	"client.ip",
 ];
 
+/** How credentials begin that clients send in headers (RFC 9110 §11.1). */
+const SCHEME = /^\s*(basic|bearer|token|digest|dpop) /i;
+
 /** What the client sends. */
 const SENT = ["headers", "query_params"];
 
@@ -112,10 +115,22 @@ async function read(
 			return memberAt(identity.tokenClaims, member);
 		default:
 			return memberAt(
-				{ consumer: identity.consumer, credential, service, route },
+				{
+					consumer: identity.consumer,
+					credential: entityOf(credential),
+					service,
+					route,
+				},
 				variable,
 			);
 	}
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Only entities of Kong have a UUID: the id that ldap-auth makes up is a hash of the password (Kong: ldap-auth). */
+function entityOf(credential: Credential | undefined): Credential | undefined {
+	return UUID.test(String(credential?.id)) ? credential : undefined;
 }
 
 function isCredential(
@@ -123,10 +138,9 @@ function isCredential(
 	{ credential, identity }: Known,
 ): boolean {
 	if (typeof value !== "string") return false;
-	const isKey =
-		value === credential?.key ||
-		(identity.method === "key" && value === identity.clientId);
-	return isKey || isToken(value);
+	const key = identity.method === "key" ? identity.clientId : credential?.key;
+	const hasKey = typeof key === "string" && value.includes(key);
+	return hasKey || SCHEME.test(value) || isToken(value);
 }
 
 /** Whether it is a JWT in compact serialization, signed or encrypted, with or without its scheme. */

@@ -134,7 +134,7 @@ function requestHeader(
 	const variable = `http_${name.toLowerCase().replaceAll("-", "_")}`;
 	const value = headerVariable(request.headers, variable);
 	// Values of several headers, or one that looks like it, are looked up by the name as it is.
-	return value?.includes(", ") ? request.header(name) : value;
+	return value?.includes(", ") ? request.listedHeader(name) : value;
 }
 
 /** nginx's `$http_…`: one variable for all spellings of a header's name, the values joined. */

@@ -91,10 +91,11 @@ function longestFirst(a: string, b: string): number {
 }
 
 function upstreamHeaders(
-	{ headers, incoming, client, id, url }: GatewayRequest,
+	request: GatewayRequest,
 	service: ServiceEntity,
 ): Record<string, string[] | string> {
-	const named = namedByConnection(incoming.rawHeaders);
+	const { headers, incoming, client, id, url } = request;
+	const named = namedByConnection(request);
 	const kept = [...headers].filter(
 		([name]) => !HOP_BY_HOP.has(name) && !named.has(name),
 	);
@@ -117,15 +118,12 @@ function upstreamHeaders(
 }
 
 /**
- * Names in the `Connection` header the client sent, the first one if there are several. Kong removes these headers
- * after all plugins have run, whoever set them (Kong: runloop/handler.lua).
+ * Names in the `Connection` header, the first one if there are several. Kong removes these headers after all
+ * plugins have run, whoever set them (Kong: runloop/handler.lua).
  */
-function namedByConnection(rawHeaders: string[]): Set<string> {
-	const index = rawHeaders.findIndex(
-		(text, i) => i % 2 === 0 && text.toLowerCase() === "connection",
-	);
-	const value = index < 0 ? "" : (rawHeaders[index + 1] ?? "");
-	return new Set(value.split(",").map((name) => name.trim().toLowerCase()));
+function namedByConnection(request: GatewayRequest): Set<string> {
+	const names = request.listedHeader("connection")?.split(",") ?? [];
+	return new Set(names.map((name) => name.trim().toLowerCase()));
 }
 
 function forwarded(rawHeaders: string[]): string[][] {

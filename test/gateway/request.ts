@@ -57,6 +57,15 @@ export class GatewayRequest {
 		return value === undefined ? undefined : fromBytes(value);
 	}
 
+	/** The same among the headers that `ngx.req.get_headers()` lists, which are the first hundred. */
+	listedHeader(name: string): string | undefined {
+		const lines = [...this.headers].flatMap(([header, values]) =>
+			values.map(() => header),
+		);
+		const isListed = lines.slice(0, 100).includes(name.toLowerCase());
+		return isListed ? this.header(name) : undefined;
+	}
+
 	/** Replaces a header of the request to the backend; `undefined` removes it. */
 	setHeader(name: string, value: string | undefined): void {
 		if (value === undefined) this.headers.delete(name.toLowerCase());

@@ -284,6 +284,23 @@ describe("the events in flight", () => {
 		},
 	);
 
+	test("end with 500 when a PDK call cannot be encoded", async () => {
+		const all = events();
+		const answers: Answer[] = [];
+		const request = {
+			connection,
+			respond: (answer: Answer) => {
+				if (JSON.stringify(answer).includes("too deep")) throw new Error();
+				answers.push(answer);
+			},
+		};
+		const access: Plugin["access"] = (kong) => kong.log.warn("too deep");
+		all.start({ access } as Plugin, request);
+		await settle();
+		expect(answers.map(({ Data }) => Data)).toEqual([FAILED]);
+		expect(all.size).toBe(0);
+	});
+
 	test("end even when what was thrown has no name", async () => {
 		const log = createLog("error", () => {});
 		const all = new Events(log);

@@ -124,7 +124,7 @@ describe("the schema for Kong", () => {
 	test.each([
 		["not_before", "integer", [-86_400, 86_400]],
 		["reuse_for", "number", [0, 86_400]],
-		["max_request_body_size", "integer", [0, 8_388_608]],
+		["max_request_body_size", "integer", [1, 8_388_608]],
 	])("limits %s", (name, type, between) => {
 		expect(fields[name]).toMatchObject({ type, between });
 	});

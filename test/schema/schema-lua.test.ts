@@ -49,7 +49,7 @@ const REFUSED: Record<string, unknown[]> = {
 	include_x5c: ["true", 1],
 	reuse_for: [-1, 86_401, "60"],
 	bind_request: ["true", 1],
-	max_request_body_size: [-1, 8_388_609, 0.5, "1"],
+	max_request_body_size: [0, 8_388_609, 0.5, "1"],
 	log_claims: [[""], [1], "jti"],
 };
 

@@ -383,7 +383,7 @@ describe.each(SERVERS)("$name", ({ command }) => {
 			Method: LOG,
 			Args: [
 				"x_custom_jwt",
-				{ jti, sub: "alice", act: { client_id: "alice-cid" } },
+				{ jti, sub: "alice", act: '{"client_id":"alice-cid"}' },
 			],
 		});
 	});

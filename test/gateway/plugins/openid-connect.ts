@@ -17,6 +17,7 @@ export const openidConnect = standIn(
 	{
 		issuer: { type: "string" },
 		auth_methods: { type: "array", items: { const: "bearer" } },
+		bearer_token_param_type: { type: "array", items: { const: "header" } },
 	},
 	async (request, { issuer = "" }, lookup) => {
 		const token = /^bearer +(\S+)$/i.exec(

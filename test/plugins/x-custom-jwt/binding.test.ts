@@ -1,5 +1,8 @@
 import { requestClaims } from "../../../plugins/x-custom-jwt/binding";
-import { PayloadTooLarge } from "../../../plugins/x-custom-jwt/errors";
+import {
+	PayloadTooLarge,
+	Unauthorized,
+} from "../../../plugins/x-custom-jwt/errors";
 import { type FakeRequest, fakeKong } from "./fake-kong";
 import { claimsFor, run } from "./run";
 import { requests, unsignedToken } from "./samples";
@@ -34,6 +37,15 @@ describe("a bound token has", () => {
 		"the URL without a port that is the scheme's default: %s is %s",
 		async (url, htu) => {
 			expect((await bind({ url })).htu).toBe(htu);
+		},
+	);
+
+	test.each(["orders.example#", "a@b", "a?b", "a/b", "[::1", ""])(
+		"no URL of a Host that is none: %j is 401",
+		async (host) => {
+			const kong = fakeKong();
+			kong.request.getForwardedHost = async () => host;
+			await expect(requestClaims(kong, MAX)).rejects.toThrow(Unauthorized);
 		},
 	);
 

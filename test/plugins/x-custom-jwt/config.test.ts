@@ -71,7 +71,7 @@ describe("a configuration", () => {
 			active_kid: "kong",
 			reuse_for: 0.5,
 			bind_request: true,
-			max_request_body_size: 0,
+			max_request_body_size: 1,
 			log_claims: ["jti"],
 		};
 		expect(parseConfig(rawConfig(given))).toMatchObject(given);
@@ -184,6 +184,8 @@ describe("a configuration is refused, naming the field,", () => {
 		["apikey_header", ""],
 		["upstream_custom_jwt_header", "X-Custom-Jwt\r\nX-Admin"],
 		["upstream_custom_jwt_header", "X Custom Jwt"],
+		["upstream_custom_jwt_header", "Connection"],
+		["upstream_custom_jwt_header", "content-length"],
 		["upstream_custom_jwt_header", ""],
 		["downstream_custom_jwt_header", "X-Custom-Jwt:"],
 		["verbose", "true"],
@@ -229,6 +231,7 @@ describe("a configuration is refused, naming the field,", () => {
 		["reuse_for", "60"],
 		["bind_request", "POST"],
 		["max_request_body_size", -1],
+		["max_request_body_size", 0],
 		["max_request_body_size", 0.5],
 		["max_request_body_size", 8_388_609],
 		["log_claims", "jti"],

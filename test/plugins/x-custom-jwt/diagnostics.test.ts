@@ -26,8 +26,8 @@ describe("whoever counts is told", () => {
 		],
 		[
 			"payload_too_large",
-			{ ...requests.key, body: "x" },
-			{ bind_request: true, max_request_body_size: 0 },
+			{ ...requests.key, body: "xx" },
+			{ bind_request: true, max_request_body_size: 1 },
 		],
 		["no_audience", { ...requests.key, service: undefined }, {}],
 		["wrong_instance", requests.key, { service_id: "other" }],

@@ -364,6 +364,15 @@ describe("an incoming token", () => {
 		shared: { authenticated_jwt_token: token },
 	});
 
+	test("that is nested too deeply to be carried on is refused", async () => {
+		const deep = "[".repeat(6000) + "]".repeat(6000);
+		const payload = `{"clientId":"a","deep":${deep}}`;
+		const token = `e30.${Buffer.from(payload).toString("base64url")}.`;
+		await expect(identityOf(withToken(token))).rejects.toMatchObject(
+			unauthorized("nested deeper than 64"),
+		);
+	});
+
 	test("may hold - and _ in its base64url", async () => {
 		const claims = { clientId: "web-shop", note: "ÿ?>~".repeat(5) };
 		const token = unsignedToken(claims);

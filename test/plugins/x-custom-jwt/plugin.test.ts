@@ -213,8 +213,9 @@ describe("log_claims", () => {
 		});
 		const token = seen.upstreamHeaders["X-Custom-Jwt"];
 		const { jti, aud, act, exp, sub } = await verify(token);
+		// As text: Lua drops the whole log entry for an array it cannot write.
 		expect(seen.serialized).toEqual({
-			x_custom_jwt: { jti, aud, act, exp, sub },
+			x_custom_jwt: { jti, aud, act: JSON.stringify(act), exp, sub },
 		});
 		expect(JSON.stringify(seen.serialized)).not.toContain(token?.split(".")[2]);
 	});
@@ -279,6 +280,10 @@ describe("the instance of a plugin entry", () => {
 			{ ...own, service_id: "other" },
 		],
 		["another route", { route_id: "other" }],
+		[
+			"another route of the same service",
+			{ service_id: service.id, route_id: "other" },
+		],
 		["another consumer", { consumer_id: "other" }],
 		["another consumer of the same service", { ...own, consumer_id: "other" }],
 		[
@@ -318,10 +323,6 @@ describe("the instance of a plugin entry", () => {
 
 	test.each([
 		["its service", { service_id: service.id }],
-		[
-			"its service and route",
-			{ service_id: service.id, route_id: "own-route" },
-		],
 		["nothing, being global", {}],
 	])(
 		"does not ask for the route when it is configured on %s",

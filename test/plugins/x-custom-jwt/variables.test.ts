@@ -4,7 +4,7 @@ import {
 	requireVariable,
 } from "../../../plugins/x-custom-jwt/variables";
 import { type FakeRequest, fakeKong } from "./fake-kong";
-import { run } from "./run";
+import { claimsFor, run } from "./run";
 import {
 	API_KEY,
 	bearer,
@@ -328,6 +328,17 @@ describe("a client's secret gets into no claim, whatever it is sent as:", () => 
 			},
 		],
 		[
+			"an opaque token with its scheme",
+			{
+				...requests.basic,
+				headers: { "x-copy": "Bearer 2YotnFZFEjr1zCsicMWp" },
+			},
+		],
+		[
+			"a password with its scheme",
+			{ ...requests.basic, headers: { "x-copy": "basic bXktdXNlcjpwYXNz" } },
+		],
+		[
 			"its API key, which the credential does not hold",
 			{
 				credential: credentials.idOnly,
@@ -343,8 +354,25 @@ describe("a client's secret gets into no claim, whatever it is sent as:", () => 
 		expect((await run(request, config)).exit?.status).toBe(401);
 	});
 
+	test("nor within a longer value", async () => {
+		const headers = { "x-copy": `key=${API_KEY}` };
+		const config = { add_claims: { copy: "$(headers.x-copy)" } };
+		const { exit } = await run({ ...requests.key, headers }, config);
+		expect(exit?.status).toBe(401);
+	});
+
+	test("nor as the id of a credential that is none of Kong's entities: ldap-auth's is a hash of the password", async () => {
+		const id = `ldap_auth_cache:${"0a".repeat(32)}`;
+		const request = {
+			...requests.basic,
+			credential: { ...credentials.ldap, id },
+		};
+		const config = { add_claims: { by: "$(credential.id or 'nothing')" } };
+		expect(await claimsFor(request, config)).toMatchObject({ by: "nothing" });
+	});
+
 	test("an ordinary value is none, though it looks a little like one", async () => {
-		for (const value of ["eyJ", "eyJ.x", "a.b.c", "1.2.3", `${API_KEY}4`]) {
+		for (const value of ["eyJ", "eyJ.x", "a.b.c", "1.2.3", "Basically"]) {
 			const { exit } = await run(
 				{ ...requests.key, headers: { "x-copy": value } },
 				{ add_claims: { copy: "$(headers.x-copy)" } },
