@@ -119,7 +119,7 @@ program
 	});
 
 function port(text: string): number {
-	if (/^\d{1,5}$/.test(text)) return Number(text);
+	if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
 	throw new InvalidArgumentError("A port is expected.");
 }
 
