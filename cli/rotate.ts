@@ -362,6 +362,10 @@ async function setsOf(
 	const served = new Map<Scalar, ServedJwks>();
 	for (const entry of entries) {
 		const { jku = configSchema.properties.jku.default } = configOf(entry);
+		if (isReference(jku))
+			throw new BadUse(
+				`the jku of ${entry.scope} is a reference, so its JWK Set cannot be found: rotate a file that has the URL itself`,
+			);
 		const set = servedJwks(configuration, jku);
 		if (!set)
 			throw new BadUse(

@@ -511,6 +511,14 @@ describe("a key in a vault", () => {
 	});
 });
 
+test("a jku that decK fills in is named as what hides the JWK Set", async () => {
+	const jku = '${{ env "DECK_GATEWAY_URL" }}/x-custom-jwt/jwks';
+	const text = file({ a: withKey(OLD, { jku }) }, [OLD]);
+	await expect(publishing(text, NEW)).rejects.toThrow(
+		"the jku of route a is a reference",
+	);
+});
+
 describe("any order of steps at any time", () => {
 	test("leaves every token verifiable at a backend that caches the JWK Set", async () => {
 		const LIFETIME = 1800;
