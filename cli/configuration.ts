@@ -89,7 +89,7 @@ export function readConfiguration(paths: string[]): Configuration {
 export function parseSource(text: string, path: string): SourceFile {
 	const lines = new LineCounter();
 	const tokens = [...new Parser(lines.addNewLine).parse(text)];
-	const [document] = new Composer({
+	const [document, second] = new Composer({
 		keepSourceTokens: true,
 		merge: true,
 		// A pretty error quotes the line, and there may be a key on it.
@@ -100,6 +100,11 @@ export function parseSource(text: string, path: string): SourceFile {
 		message: `not YAML that Kong could read: ${code.toLowerCase().replaceAll("_", " ")}`,
 		offset: pos[0],
 	}));
+	if (second)
+		faults.push({
+			message: "a second document begins; one is expected",
+			offset: second.range[0],
+		});
 	if (!isMap(document.contents))
 		faults.push({ message: "a map is expected", offset: 0 });
 	visit(document, {

@@ -119,7 +119,7 @@ program
 	});
 
 function port(text: string): number {
-	if (/^\d{1,5}$/.test(text)) return Number(text);
+	if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
 	throw new InvalidArgumentError("A port is expected.");
 }
 
@@ -545,8 +545,8 @@ function printVerdict({ verified, reason, signedBy, notes }: Verdict): void {
 }
 
 function kid(text: string): string {
-	if (text && printable(text) === text) return text;
-	throw new InvalidArgumentError("A text is expected.");
+	if (/^[^\n\t]+$/.test(text) && printable(text) === text) return text;
+	throw new InvalidArgumentError("A text on one line is expected.");
 }
 
 /** The process's exit code for what a command threw; what it threw is printed. */

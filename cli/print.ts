@@ -1,14 +1,13 @@
-/** Control characters and those that turn text around: a terminal would act on them. */
-const UNPRINTABLE =
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-	/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** Characters that cannot be seen, or that turn the order of the text around them: a terminal would act on them. */
+const UNPRINTABLE = /[^\P{C}\t\n]|[\p{Zl}\p{Zp}]/gu;
 
-/** Text of others as it may go to a terminal: characters it would act on are escaped as in JSON. */
+/** Text of others as it may go to a terminal: characters it would act on, or hide, are escaped as in JSON. */
 export function printable(text: string): string {
-	return text.replaceAll(
-		UNPRINTABLE,
-		(character) =>
-			`\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+	return text.replaceAll(UNPRINTABLE, (character) =>
+		character
+			.split("")
+			.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+			.join(""),
 	);
 }
 

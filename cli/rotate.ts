@@ -362,6 +362,10 @@ async function setsOf(
 	const served = new Map<Scalar, ServedJwks>();
 	for (const entry of entries) {
 		const { jku = configSchema.properties.jku.default } = configOf(entry);
+		if (isReference(jku))
+			throw new BadUse(
+				`the jku of ${entry.scope} is a reference, so its JWK Set cannot be found: rotate by hand (README)`,
+			);
 		const set = servedJwks(configuration, jku);
 		if (!set)
 			throw new BadUse(
@@ -378,6 +382,10 @@ async function readSet({
 	body,
 }: ServedJwks): Promise<PublishedSet> {
 	const what = `the JWK Set of route ${route.name}`;
+	if (isReference(body.value))
+		throw new BadUse(
+			`${what} is a reference: without its keys here, rotate by hand (README)`,
+		);
 	const jwks = parseJwks(body.value, what);
 	const json = JSON.parse(body.value);
 	if (!Object.hasOwn(json, "keys"))

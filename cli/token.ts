@@ -48,14 +48,21 @@ export interface Expectations {
 
 const FETCH_TIMEOUT = 10_000; // milliseconds
 
+/** Far more than a JWK Set has. */
+const MAX_JWKS_BYTES = 1024 * 1024;
+
 /**
  * Takes a token as users have it.
  *
- * @param argument the token, with or without `Bearer ` before it; `-` is standard input
+ * @param argument the token, with or without `Bearer ` before it, perhaps broken into lines as a
+ *   terminal shows it; `-` is standard input
  */
 export function readToken(argument: string): string {
 	const text = argument === "-" ? readInput("-") : argument;
-	return text.trim().replace(/^bearer\s+/i, "");
+	return text
+		.trim()
+		.replace(/^bearer\s+/i, "")
+		.replace(/\s+/g, "");
 }
 
 /**
@@ -108,11 +115,18 @@ function sentence(time: unknown, now: number, past: string, future: string) {
  * @throws {BadUse} saying why it cannot be had, or what is wrong with it
  */
 export async function loadJwks(source: string): Promise<JWK[]> {
-	const isUrl = /^https?:\/\//i.test(source);
-	return parseJwks(isUrl ? await download(source) : readInput(source), source);
+	if (!/^https?:\/\//i.test(source))
+		return parseJwks(readInput(source), source);
+	if (!URL.canParse(source)) throw new BadUse("--jwks: not a URL");
+	const { origin, pathname, username, password } = new URL(source);
+	// Without the query, which may hold an API key.
+	const name = `${origin}${pathname}`;
+	if (username || password)
+		throw new BadUse(`${name}: no user name or password may be in the URL`);
+	return parseJwks(await download(source, name), name);
 }
 
-async function download(url: string): Promise<string> {
+async function download(url: string, name: string): Promise<string> {
 	let response: Response;
 	try {
 		response = await fetch(url, {
@@ -120,11 +134,24 @@ async function download(url: string): Promise<string> {
 			redirect: "manual",
 			signal: AbortSignal.timeout(FETCH_TIMEOUT),
 		});
-		if (response.status === 200) return await response.text();
+		if (response.status === 200) return await readBody(response, name);
 	} catch (error) {
-		throw new BadUse(`${url} cannot be reached: ${networkFault(error)}`);
+		if (error instanceof BadUse) throw error;
+		throw new BadUse(`${name} cannot be reached: ${networkFault(error)}`);
 	}
-	throw new BadUse(`${url} answers ${response.status}; 200 is expected`);
+	throw new BadUse(`${name} answers ${response.status}; 200 is expected`);
+}
+
+async function readBody({ body }: Response, name: string): Promise<string> {
+	const chunks: Uint8Array[] = [];
+	let size = 0;
+	for await (const chunk of body ?? []) {
+		size += chunk.length;
+		if (size > MAX_JWKS_BYTES)
+			throw new BadUse(`${name} answers more than ${MAX_JWKS_BYTES} bytes`);
+		chunks.push(chunk);
+	}
+	return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /**

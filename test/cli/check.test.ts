@@ -244,6 +244,17 @@ describe("a fault is found:", () => {
 		expect(await check("- 1")).toEqual(["1:1 error: a map is expected"]);
 	});
 
+	test("a second document, which Kong would not read", async () => {
+		expect(await check(`${KONG_YML}---\nservices: []\n`)).toEqual([
+			expect.stringMatching(
+				/^\d+:1 error: a second document begins; one is expected$/,
+			),
+		]);
+		expect(await check(`---\n${KONG_YML}...\n# end\n`)).toEqual(
+			await check(`# start\n${KONG_YML}`),
+		);
+	});
+
 	test("the plugin everywhere, so also on the route of the JWK Set", async () => {
 		const document = parseDocument(KONG_YML);
 		const entry = document.getIn(["services", 0, "plugins", 0]);

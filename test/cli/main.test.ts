@@ -48,6 +48,16 @@ test.each([
 		["gateway", "--http-port", "x"],
 		"A port is expected",
 	],
+	[
+		"a folder in the place of a file",
+		["gateway", "--config", "."],
+		". cannot be read: EISDIR",
+	],
+	[
+		"a port beyond the last one",
+		["gateway", "--http-port", "65536"],
+		"A port is expected",
+	],
 ])("%s is bad use, exit code 2", async (_, args, named) => {
 	expect(await run(args)).toMatchObject({
 		code: 2,

@@ -511,6 +511,21 @@ describe("a key in a vault", () => {
 	});
 });
 
+test("a jku or JWK Set that decK fills in is named as what is not to be seen", async () => {
+	// biome-ignore lint/suspicious/noTemplateCurlyInString: this is how decK writes it
+	const variable = '${{ env "DECK_JWKS" }}';
+	const jku = `${variable}/x-custom-jwt/jwks`;
+	const text = file({ a: withKey(OLD, { jku }) }, [OLD]);
+	await expect(publishing(text, NEW)).rejects.toThrow(
+		"the jku of route a is a reference",
+	);
+	const { routes, ...rest } = parse(file({ a: withKey(OLD) }, [OLD]));
+	routes[0].plugins[1].config.body = variable;
+	await expect(
+		publishing(JSON.stringify({ ...rest, routes }), NEW),
+	).rejects.toThrow("the JWK Set of route jwks is a reference");
+});
+
 describe("any order of steps at any time", () => {
 	test("leaves every token verifiable at a backend that caches the JWK Set", async () => {
 		const LIFETIME = 1800;

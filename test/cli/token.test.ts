@@ -159,6 +159,7 @@ describe("token verify", () => {
 			"keys must be a list",
 		],
 		["has a key that is none", 200, '{"keys":[7]}', {}, "keys/0: not a JWK"],
+		["never ends", 200, " ".repeat(2 ** 20 + 1), {}, "answers more than"],
 	])(
 		"has no answer, exit code 2, when the JWK Set's URL %s",
 		async (_, status, body, headers, named) => {
@@ -171,6 +172,24 @@ describe("token verify", () => {
 			});
 		},
 	);
+
+	test.each([
+		["http://user:s3cret@localhost:1/jwks", "no user name or password"],
+		["http://localhost:1/jwks?apikey=s3cret", "cannot be reached"],
+		["http://user:s3cret@[/jwks", "not a URL"],
+	])("prints no secret of a URL: %s", async (url, named) => {
+		const args = ["token", "verify", await sign(), "--jwks", url];
+		const { code, stdout, stderr } = await run(args);
+		expect(code).toBe(2);
+		expect(stderr).toContain(named);
+		expect(stdout + stderr).not.toContain("s3cret");
+	});
+
+	test("takes a token that a terminal broke into lines", async () => {
+		const input = (await sign()).replaceAll(/.{80}/g, "$&\n");
+		const args = ["token", "verify", "-", "--jwks", JWKS];
+		expect(await run(args, { input })).toMatchObject({ code: 0 });
+	});
 
 	test("has no answer when nobody listens there", async () => {
 		const { url } = await serve(200, "");
@@ -432,13 +451,13 @@ describe("token decode", () => {
 
 	test("lets no token write to the terminal", async () => {
 		const token = await sign({
-			sub: "\u001b[2J\u009b1m\u202eevil",
+			sub: "\u001b[2J\u009b1m\u202eevil\u200b\u{e0041}",
 			iat: "\u001b[31m" as never,
 		});
 		const { stdout } = await run(["token", "decode", token]);
 		// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-		expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/);
-		expect(stdout).toContain("\\u202eevil");
+		expect(stdout).not.toMatch(/[\u001b\u009b\u202e\u200b\u{e0041}]/u);
+		expect(stdout).toContain("\\u202eevil\\u200b\\udb40\\udc41");
 		expect(stdout).toMatch(/^iat {2}not a number$/m);
 	});
 

@@ -1,9 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { parseDocument } from "yaml";
+import { testKey } from "./flows";
 
 const ROOT = join(__dirname, "../..");
 
@@ -56,6 +64,18 @@ test("--check exits 1 when a flow fails, and says which", async () => {
 	);
 	expect(stdout).toMatch(/^FAILED API key: .*502/m);
 	expect(code).toBe(1);
+});
+
+test("a configuration of one's own may sign with another algorithm", async () => {
+	const document = parseDocument(readFileSync(join(ROOT, "kong.yml"), "utf8"));
+	const plugin = ["services", 0, "plugins", 0, "config", "private_jwk"];
+	document.setIn(plugin, testKey("ES256-jwk-private.json"));
+	const jwks = ["routes", 0, "plugins", 0, "config", "body"];
+	document.setIn(jwks, testKey("ES256-jwks-public.json"));
+	const file = join(temporary, "es256.yml");
+	writeFileSync(file, document.toString());
+	const { stdout } = await outcome(npmStart("--check", "--config", file));
+	expect(stdout).toMatch(/^ok {5}API key: .* verified .*"alg":"ES256"/m);
 });
 
 test("a configuration it cannot run ends it at once, naming file and member", async () => {

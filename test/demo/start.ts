@@ -1,4 +1,5 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
+import { ALGORITHMS } from "../../cli/keys";
 import { loadDeclarative } from "../gateway/declarative";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
@@ -31,6 +32,8 @@ export interface StartOptions {
 export async function start(options: StartOptions): Promise<void> {
 	const demo = await startDemo({
 		configuration: loadDeclarative(options.config ?? CONFIG_FILES),
+		// The user's own key may be for another algorithm than that of the examples.
+		algorithms: options.config && ALGORITHMS,
 		pluginServerCommand: options.dedicated ? dedicatedServer() : stockServer(),
 		httpPort: options.httpPort ?? (options.check ? 0 : 8000),
 		httpsPort: options.httpsPort ?? (options.check ? 0 : 8443),

@@ -85,6 +85,14 @@ describe("a declarative file is refused that has", () => {
 	});
 });
 
+test.each([
+	["YAML that cannot be read", "- name: x-custom-jwt\n  config: 'SECRET' x"],
+	["two documents", 'a: "SECRET"\n---\nb: "SECRET"'],
+	["an alias without anchor", "a: SECRET\nb: *c"],
+])("%s is refused with its place and without what is there", (_, yaml) => {
+	expect(() => parse(yaml)).toThrow(/^test.yml:2:\d+: (?!.*SECRET)/s);
+});
+
 describe("the gateway does not start on", () => {
 	const running: Gateway[] = [];
 	afterEach(() => Promise.all(running.splice(0).map((one) => one.close())));

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import Ajv, { type ErrorObject, type Schema } from "ajv";
-import { parse } from "yaml";
+import { parseSource, positionAt } from "../../cli/configuration";
+import { readInput } from "../../cli/files";
 
 /** A plugin entry: a plugin configured on a Service or on a Route. */
 export interface PluginEntry {
@@ -208,7 +208,7 @@ const checkFile = checker<DeclarativeFile>(declarativeFile);
  */
 export function loadDeclarative(files: string[]): Configuration {
 	return mergeConfigurations(
-		files.map((file) => parseDeclarative(readFileSync(file, "utf8"), file)),
+		files.map((file) => parseDeclarative(readInput(file), file)),
 	);
 }
 
@@ -230,7 +230,7 @@ function mergeConfigurations(parts: Configuration[]): Configuration {
  * @param name the file's name, for messages
  */
 export function parseDeclarative(yaml: string, name: string): Configuration {
-	const file = checkFile(parse(yaml, { maxAliasCount: 100 }), name);
+	const file = checkFile(parseYaml(yaml, name), name);
 	const consumers = file.consumers.map((source) => {
 		const { basicauth_credentials, keyauth_credentials, jwt_secrets, ...own } =
 			source;
@@ -278,6 +278,15 @@ export function parseDeclarative(yaml: string, name: string): Configuration {
 			file.ca_certificates.map(({ id, cert }) => [id, cert]),
 		),
 	};
+}
+
+/** The value of a YAML text; what is wrong with it is said without a word of it, as there are keys in it. */
+function parseYaml(yaml: string, name: string): unknown {
+	const source = parseSource(yaml, name);
+	const [fault] = source.faults;
+	if (!fault) return source.document.toJS({ maxAliasCount: -1 });
+	const { line, column } = positionAt(source, fault.offset);
+	throw new Error(`${name}:${line}:${column}: ${fault.message}`);
 }
 
 /** The consumer a credential belongs to. */
