@@ -156,7 +156,7 @@ export function claimsPlan(
 }
 
 /**
- * Completes a draft: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
+ * Completes a draft, in place: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
  *
  * @param now the time, in milliseconds since the epoch
  * @throws {Unauthorized} when the incoming token, which must not be outlived, has expired
@@ -174,13 +174,13 @@ export function issueClaims(
 			"cap_expiry: the incoming token has expired",
 			"claim_refused",
 		);
-	return {
-		...claims,
+	// V8 takes longer to copy what `Object.fromEntries` made than to make it.
+	return Object.assign(claims, {
 		iat,
 		exp,
 		...(config.not_before !== undefined && { nbf: iat + config.not_before }),
 		jti: randomUUID(),
-	};
+	});
 }
 
 function requireTrustedClientId(
