@@ -13,11 +13,17 @@ process.once("exit", () => {
 
 const DIST = join(__dirname, "../dist");
 
-/** Commands of the plugin servers, all on the plugin as `npm run build` bundles it. */
+/** Commands of the plugin servers, on the plugin as `npm run build` bundles it; `floor` is without one. */
 export const SERVERS = {
 	stock: stockServer(join(DIST, "plugins")),
 	dedicated: [process.execPath, join(DIST, "x-custom-jwt-pluginserver.js")],
 	executable: [join(DIST, "x-custom-jwt-pluginserver")],
+	floor: [
+		process.execPath,
+		"--require",
+		require.resolve("ts-node/register"),
+		join(__dirname, "floor.ts"),
+	],
 };
 
 /** Says what the next request is: its instance, and Kong's answers to its PDK calls. */

@@ -16,6 +16,8 @@ import { amount, report } from "./report";
 import { inTurns, ratios, spread, table } from "./rounds";
 
 const CONNECTIONS = 8;
+/** Of a round. */
+const LIMIT = { seconds: amount(0.25) };
 
 const entities: PdkAnswers = {
 	"kong.client.get_consumer": consumer,
@@ -41,13 +43,17 @@ const withKey = (file: string) => ({
 });
 const es256 = withKey("ES256-jwk-private.json");
 const OUTCOMES = {
+	"fresh, HS256": withKey("HS256-jwk.json"),
 	"fresh, RS256": withKey("RS256-jwk-private.json"),
 	fresh: es256,
 	reused: { ...es256, reuse_for: 600 },
 	rejected: { ...es256, auth_methods: ["mtls"] },
 };
 
-const REQUESTS: [keyof typeof METHODS, keyof typeof OUTCOMES][] = [
+type Method = keyof typeof METHODS;
+type Outcome = keyof typeof OUTCOMES;
+
+const REQUESTS: [Method, Outcome][] = [
 	["key-auth", "fresh, RS256"],
 	["key-auth", "fresh"],
 	["key-auth", "reused"],
@@ -60,67 +66,90 @@ const REQUESTS: [keyof typeof METHODS, keyof typeof OUTCOMES][] = [
 	["jwt", "rejected"],
 ];
 
-/** Starts an instance and warms it up. */
-async function prepare(server: LoadedServer, [method, outcome]: Request) {
+/** Starts an instance, warms it up, and sees that its requests end as they should. */
+async function prepare(server: LoadedServer, method: Method, outcome: Outcome) {
 	const answers = METHODS[method];
 	const instance = await server.startInstance(OUTCOMES[outcome]);
 	const next: Next = () => [instance, answers];
-	const limit = { seconds: amount(0.25) };
-	await server.run(next, limit);
-	const calls = await server.clients[0]?.runPhase(instance, answers);
-	const end = outcome === "rejected" ? EXIT : SET_HEADER;
-	if (calls?.at(-1)?.Method !== end)
-		throw new Error(`${method}, ${outcome}: ${calls?.at(-1)?.Method}`);
-	return {
-		calls: calls.length,
-		measure: async () => {
-			// The CPU of a server that is busy, the latency of a request that waits for no other.
-			const { cpu } = await server.run(next, limit);
-			const { p50, p99 } = await server.run(next, limit, 1);
-			return { cpu, p50, p99 };
-		},
-	};
+	await server.run(next, LIMIT);
+	const calls = (await server.clients[0]?.runPhase(instance, answers)) ?? [];
+	const end = calls.at(-1)?.Method;
+	if (end !== (outcome === "rejected" ? EXIT : SET_HEADER))
+		throw new Error(`${method}, ${outcome}: ended with ${end}`);
+	return { server, next, calls: calls.length };
 }
 
-type Request = (typeof REQUESTS)[number];
+interface Figures {
+	/** PDK calls of a request. */
+	calls: number;
+	/** By round, in microseconds. */
+	cpu: number[];
+	p50: number[];
+	p99: number[];
+}
+
+/** What the same requests cost several servers, in turns. */
+async function compare<Name extends string>(
+	servers: Record<Name, LoadedServer>,
+	method: Method,
+	outcome: Outcome,
+): Promise<Record<Name, Figures>> {
+	const sides = [];
+	for (const [name, server] of Object.entries<LoadedServer>(servers))
+		sides.push({ name, ...(await prepare(server, method, outcome)) });
+	const rounds = await inTurns(sides, async ({ server, next }) => {
+		// The CPU of a server that is busy, the latency of a request that waits for no other.
+		const { cpu } = await server.run(next, LIMIT);
+		const { p50, p99 } = await server.run(next, LIMIT, 1);
+		return { cpu, p50, p99 };
+	});
+	const figures = [...rounds].map(([{ name, calls }, costs]) => [
+		name,
+		{
+			calls,
+			cpu: costs.map(({ cpu }) => cpu),
+			p50: costs.map(({ p50 }) => p50),
+			p99: costs.map(({ p99 }) => p99),
+		},
+	]);
+	return Object.fromEntries(figures);
+}
 
 report("request", async () => {
-	const stock = await LoadedServer.start("stock", CONNECTIONS);
-	const dedicated = await LoadedServer.start("dedicated", CONNECTIONS);
+	const servers = {
+		stock: await LoadedServer.start("stock", CONNECTIONS),
+		dedicated: await LoadedServer.start("dedicated", CONNECTIONS),
+	};
 	const costs: string[][] = [];
 	const latencies: string[][] = [];
-	for (const request of REQUESTS) {
-		const sides = [
-			await prepare(stock, request),
-			await prepare(dedicated, request),
-		];
-		const rounds = await inTurns(sides, (side) => side.measure());
-		const [ofStock = [], ofDedicated = []] = rounds.values();
-		const columns = (name: "cpu" | "p50" | "p99") => [
-			ofStock.map((figures) => figures[name]),
-			ofDedicated.map((figures) => figures[name]),
-		];
-		const [cpuOfStock = [], cpuOfDedicated = []] = columns("cpu");
-		const name = request.join(", ");
-		const calls = sides.map(({ calls }) => calls);
+	for (const [method, outcome] of REQUESTS) {
+		const { stock, dedicated } = await compare(servers, method, outcome);
+		const name = `${method}, ${outcome}`;
 		costs.push([
 			name,
-			[...new Set(calls)].join(" / "),
-			spread(cpuOfStock),
-			spread(cpuOfDedicated),
-			spread(ratios(cpuOfDedicated, cpuOfStock), 2),
+			[...new Set([stock.calls, dedicated.calls])].join(" / "),
+			spread(stock.cpu),
+			spread(dedicated.cpu),
+			spread(ratios(dedicated.cpu, stock.cpu), 2),
 		]);
 		latencies.push([
 			name,
-			...columns("p50").map((figures) => spread(figures)),
-			...columns("p99").map((figures) => spread(figures)),
+			spread(stock.p50),
+			spread(dedicated.p50),
+			spread(stock.p99),
+			spread(dedicated.p99),
 		]);
 	}
-	await stock.stop();
-	await dedicated.stop();
+	const floor = await LoadedServer.start("floor", CONNECTIONS);
+	const withFloor = await compare(
+		{ ...servers, floor },
+		"key-auth",
+		"fresh, HS256",
+	);
+	for (const server of [...Object.values(servers), floor]) await server.stop();
 	return [
 		table(
-			["CPU, µs per request", "PDK calls", "stock", "dedicated", "ratio"],
+			["CPU, µs/request", "PDK calls", "stock", "dedicated", "ratio"],
 			costs,
 		),
 		table(
@@ -132,6 +161,14 @@ report("request", async () => {
 				"p99 dedicated",
 			],
 			latencies,
+		),
+		table(
+			["key-auth, fresh, HS256", "CPU, µs/request", "ratio to stock"],
+			Object.entries(withFloor).map(([name, { cpu }]) => [
+				name,
+				spread(cpu),
+				spread(ratios(cpu, withFloor.stock.cpu), 2),
+			]),
 		),
 	];
 });

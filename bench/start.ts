@@ -4,9 +4,9 @@ import { LoadedServer, SERVERS } from "./load";
 import { report } from "./report";
 import { inTurns, ratios, spread, table } from "./rounds";
 
-type Name = keyof typeof SERVERS;
+const NAMES = ["stock", "dedicated", "executable"] as const;
 
-async function cost(name: Name) {
+async function cost(name: (typeof NAMES)[number]) {
 	const [program = "", ...args] = SERVERS[name];
 	const started = performance.now();
 	execFileSync(program, [...args, "--dump-all-plugins"]);
@@ -18,10 +18,9 @@ async function cost(name: Name) {
 }
 
 report("start", async () => {
-	const names = Object.keys(SERVERS) as Name[];
-	const rounds = await inTurns(names, cost);
+	const rounds = await inTurns(NAMES, cost);
 	const rows = (["query", "memory"] as const).map((what) => {
-		const columns = names.map((name) =>
+		const columns = NAMES.map((name) =>
 			(rounds.get(name) ?? []).map((round) => round[what]),
 		);
 		const [stock = [], dedicated = [], executable = []] = columns;
@@ -33,6 +32,6 @@ report("start", async () => {
 		];
 	});
 	return [
-		table(["", ...names, "dedicated / stock", "executable / stock"], rows),
+		table(["", ...NAMES, "dedicated / stock", "executable / stock"], rows),
 	];
 });
