@@ -50,7 +50,7 @@ async function uniform(
 ): Promise<Step> {
 	const server = await LoadedServer.start("dedicated", connections);
 	const instance = await server.startInstance(config);
-	const limit = { seconds: amount(0.25) };
+	const limit = { seconds: amount(0.2) };
 	return { size, server, next: () => [instance, answers], limit };
 }
 
@@ -61,7 +61,7 @@ async function withInstances(size: number): Promise<Step> {
 		instances.push(await server.startInstance(ES256));
 	let i = 0;
 	const next: Next = () => [instances[i++ % size] ?? 0, keyAuth];
-	return { size, server, next, limit: { seconds: amount(0.25) } };
+	return { size, server, next, limit: { seconds: amount(0.2) } };
 }
 
 /** Callers with a credential of their own each, one after the other, again and again. */

@@ -17,7 +17,7 @@ import { inTurns, ratios, spread, table } from "./rounds";
 
 const CONNECTIONS = 8;
 /** Of a round. */
-const LIMIT = { seconds: amount(0.25) };
+const LIMIT = { seconds: amount(0.2) };
 
 const entities: PdkAnswers = {
 	"kong.client.get_consumer": consumer,
