@@ -1,92 +1,123 @@
 /**
- * What a request through the local gateway costs, with the plugin and without it:
- * requests a second and latency, the plugin server's CPU per request and its memory. On the stock
- * plugin server, or with `--dedicated` on ours.
+ * What does a request through the local gateway cost, from the client's side: without the plugin, with it,
+ * with its tokens reused, and with ES256? On the dedicated plugin server.
  */
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import autocannon from "autocannon";
 import { startDemo } from "../test/demo/demo";
-import { loadDeclarative } from "../test/gateway/declarative";
+import { testKey } from "../test/demo/flows";
+import { loadDeclarative, type Route } from "../test/gateway/declarative";
 import { stderrLog } from "../test/gateway/log";
-import { dedicatedServer, stockServer } from "../test/gateway/plugin-server";
-import { cpuSeconds, residentMegabytes } from "./proc";
+import { SERVERS } from "./load";
+import { cpuMicroseconds } from "./proc";
+import { amount, report } from "./report";
+import { inTurns, ratios, spread, table } from "./rounds";
 
-const SECONDS = 10;
-const REQUESTS = 100_000;
+const CONNECTIONS = 32;
 
-async function main() {
-	// The same plain backend for both sides: what it does with a token is not the question.
-	const backend = createServer((_, response) => response.end("ok"));
-	await new Promise<void>((resolve) => backend.listen(0, "localhost", resolve));
-	const { port } = backend.address() as AddressInfo;
-	const configuration = loadDeclarative(["kong.yml"]);
-	// Without the guard, whose Lua costs more here than in Kong.
-	const routes = configuration.routes.map((route) => ({
+/** How each side's configuration of the plugin differs from kong.yml's; one is without the plugin. */
+const SIDES = {
+	"no plugin": undefined,
+	RS256: {},
+	"RS256, reused": { reuse_for: 600 },
+	ES256: { private_jwk: testKey("ES256-jwk-private.json") },
+};
+
+type Side = keyof typeof SIDES;
+
+const pathOf = (side: Side) => `/${encodeURIComponent(side)}`;
+
+/** The route with key-auth, at a path of the side's. */
+function routeOf(side: Side, route: Route): Route {
+	const config = SIDES[side];
+	return {
 		...route,
-		plugins: route.plugins.filter(({ name }) => !name.endsWith("-function")),
-	}));
+		entity: { ...route.entity, paths: [pathOf(side)] },
+		plugins: route.plugins.flatMap((plugin) => {
+			// Without the guard, whose Lua costs more here than in Kong.
+			if (plugin.name.endsWith("-function")) return [];
+			if (plugin.name !== "x-custom-jwt") return [plugin];
+			if (!config) return [];
+			const id = `${plugin.id} ${side}`;
+			return [{ ...plugin, id, config: { ...plugin.config, ...config } }];
+		}),
+	};
+}
+
+report("gateway", async () => {
+	// Verifies nothing: what a backend does with a token is not the question.
+	const backend = createServer((_, response) => response.end("ok"));
+	backend.listen(0, "localhost");
+	await once(backend, "listening");
+	const configuration = loadDeclarative(["kong.yml"]);
+	const sides = Object.keys(SIDES) as Side[];
 	const demo = await startDemo({
 		configuration: {
 			...configuration,
-			routes: [
-				...routes,
-				...routes.map((route) => ({
-					...route,
-					entity: {
-						...route.entity,
-						paths: route.entity.paths.map((path) => `/plain${path}`),
-					},
-					plugins: route.plugins.filter(({ name }) => name !== "x-custom-jwt"),
-				})),
-			],
+			routes: configuration.routes
+				.filter(({ entity }) => entity.name === "apiKey")
+				.flatMap((route) => sides.map((side) => routeOf(side, route))),
 		},
-		resolve: [["httpbin:9000", `localhost:${port}`]],
+		resolve: [
+			["httpbin:9000", `localhost:${(backend.address() as AddressInfo).port}`],
+		],
 		log: stderrLog("warn"),
-		pluginServerCommand: process.argv.includes("--dedicated")
-			? dedicatedServer()
-			: stockServer(),
+		pluginServerCommand: SERVERS.dedicated,
 	});
-	const pid = demo.pluginServer.pid ?? 0;
-
-	const load = (
-		path: string,
-		limit: { connections: number; duration?: number; amount?: number },
-	) =>
-		autocannon({
-			url: demo.gateway.httpUrl + path,
+	const load = async (side: Side) => {
+		const pid = demo.pluginServer.pid ?? 0;
+		const before = cpuMicroseconds(pid);
+		const { requests, latency, duration, non2xx, errors } = await autocannon({
+			url: demo.gateway.httpUrl + pathOf(side),
 			headers: { apikey: "012345AZERTY!" },
+			connections: CONNECTIONS,
+			// In a thread of its own.
 			workers: 1,
-			...limit,
+			duration: amount(1.5),
 		});
-
-	await load("/apiKey", { connections: 8, duration: 2 });
-	console.log(
-		"| route | connections | req/s | p50 ms | p99 ms | plugin server CPU µs/request |",
-	);
-	console.log("|---|---|---|---|---|---|");
-	for (const connections of [1, 32])
-		for (const path of ["/plain/apiKey", "/apiKey"]) {
-			const before = cpuSeconds(pid);
-			const { requests, latency, non2xx, errors } = await load(path, {
-				connections,
-				duration: SECONDS,
-			});
-			if (non2xx + errors > 0)
-				throw new Error(`${non2xx + errors} requests failed`);
-			const cpu = ((cpuSeconds(pid) - before) / requests.total) * 1e6;
-			console.log(
-				`| ${path} | ${connections} | ${requests.average.toFixed(0)} | ${latency.p50} | ${latency.p99} | ${cpu.toFixed(0)} |`,
-			);
-		}
-	const before = residentMegabytes(pid).toFixed(0);
-	await load("/apiKey", { connections: 32, amount: REQUESTS });
-	console.log(
-		`plugin server resident memory: ${before} MB before, ${residentMegabytes(pid).toFixed(0)} MB after ${REQUESTS} more requests`,
-	);
+		if (non2xx + errors > 0)
+			throw new Error(`${side}: ${non2xx + errors} requests failed`);
+		return {
+			requests: requests.total / duration,
+			p50: latency.p50,
+			p99: latency.p99,
+			p999: latency.p99_9,
+			cpu: (cpuMicroseconds(pid) - before) / requests.total,
+		};
+	};
+	for (const side of sides) await load(side);
+	const rounds = await inTurns(sides, load);
 	await demo.close();
 	backend.close();
 	backend.closeAllConnections();
-}
 
-main();
+	const column = (side: Side, name: keyof Awaited<ReturnType<typeof load>>) =>
+		(rounds.get(side) ?? []).map((round) => round[name]);
+	return [
+		table(
+			[
+				"",
+				"requests/s",
+				"ratio to no plugin",
+				"p50, ms",
+				"p99, ms",
+				"p99.9, ms",
+				"plugin server CPU, µs/request",
+			],
+			sides.map((side) => [
+				side,
+				spread(column(side, "requests")),
+				spread(
+					ratios(column(side, "requests"), column("no plugin", "requests")),
+					2,
+				),
+				spread(column(side, "p50")),
+				spread(column(side, "p99")),
+				spread(column(side, "p999")),
+				SIDES[side] ? spread(column(side, "cpu")) : "",
+			]),
+		),
+	];
+});

@@ -1,48 +1,41 @@
 /**
- * What a plugin server keeps: resident memory over completed, rejected and aborted events, a third each.
- * `npm run bench:soak -- [stock|dedicated] [events]`, by default the dedicated server and 1,000,000 events.
+ * Does the dedicated plugin server keep anything, and does its event loop stay free? Ten minutes of valid,
+ * rejected and aborted requests, a third each, with pauses.
  */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { PluginServer, stockServer } from "../test/gateway/plugin-server";
+import { testKey } from "../test/demo/flows";
 import { Client, clientOf, nobody } from "../test/pluginserver/client";
-import { residentMegabytes } from "./proc";
+import { scrape } from "../test/pluginserver/scrape";
+import { LoadedServer } from "./load";
+import { plot } from "./plot";
+import { amount, report } from "./report";
+import { quantile, table } from "./rounds";
 
-const ROOT = join(__dirname, "..");
 const CONNECTIONS = 8;
-/** Events on a connection that is then closed with its last event aborted. */
-const EVENTS_PER_CONNECTION = 300;
+/** Requests on a connection that is then closed while its last one is in flight. */
+const PER_CONNECTION = 300;
 
-const [which = "dedicated", events = "1000000"] = process.argv.slice(2);
-const COMMAND =
-	which === "stock"
-		? stockServer(join(ROOT, "dist/plugins"))
-		: [
-				process.execPath,
-				join(ROOT, "dist/x-custom-jwt-pluginserver.js"),
-				"--log-level",
-				"error",
-			];
+const CYCLES = 5;
+/** In seconds, of each cycle. The pause is longer than the server takes to notice that it is at rest. */
+const TRAFFIC = amount(95);
+const REST = 25;
 
-async function main(): Promise<void> {
-	const server = new PluginServer(COMMAND, () => {});
-	await server.start();
-	const { socketPath, pid = 0 } = server;
-	const private_jwk = readFileSync(
-		join(ROOT, "test-keys/HS256-jwk.json"),
-		"utf8",
-	);
-	const starter = await Client.connect(socketPath);
-	const instance = await starter.startInstance({ private_jwk });
-
-	const total = Number(events);
-	let left = 0;
+/** Sends requests as fast as the server answers. */
+async function traffic(
+	{ server, clients: [starter] }: LoadedServer,
+	isOver: (requests: number) => boolean,
+): Promise<number> {
+	const config = { private_jwk: testKey("HS256-jwk.json") };
+	const instance = (await starter?.startInstance(config)) ?? 0;
+	let requests = 0;
 	const loop = async () => {
-		while (left > 0) {
-			const client = await Client.connect(socketPath);
-			for (let i = 0; i < EVENTS_PER_CONNECTION && left > 0; i += 3) {
-				left -= 3;
+		while (!isOver(requests)) {
+			const client = await Client.connect(server.socketPath);
+			for (let i = 0; i < PER_CONNECTION && !isOver(requests); i += 3) {
+				requests += 3;
 				await client.runPhase(instance, clientOf("k"));
 				await client.runPhase(instance, nobody);
 				// Aborted: the plugin waits for a result that never comes.
@@ -51,24 +44,116 @@ async function main(): Promise<void> {
 			await client.close();
 		}
 	};
-	console.log(`${which} plugin server`);
-	console.log(
-		"| events | resident memory under load, MB | after 30 s of rest, MB |",
-	);
-	console.log("|---|---|---|");
-	let done = 0;
-	const goals = [50_000, 0.25 * total, 0.5 * total, 0.75 * total, total];
-	for (const goal of goals.filter((goal, i) => i === 0 || goal > 50_000)) {
-		left = goal - done;
-		done = goal;
-		await Promise.all(Array.from({ length: CONNECTIONS }, loop));
-		const busy = residentMegabytes(pid).toFixed(0);
-		await sleep(30_000);
-		const rested = residentMegabytes(pid).toFixed(0);
-		console.log(`| ${goal} | ${busy} | ${rested} |`);
-	}
-	await starter.close();
-	await server.stop();
+	await Promise.all(Array.from({ length: CONNECTIONS }, loop));
+	return requests;
 }
 
-main();
+interface Sample {
+	minute: number;
+	/** Resident, in MB. */
+	memory: number;
+	/** Event-loop delay since the last sample, in milliseconds. */
+	p99: number;
+	max: number;
+}
+
+/** Of Node.js's figure, which is the time between two runs of a timer that is due every 10 ms. */
+function delay(seconds: number): number {
+	return Math.max(0, seconds * 1000 - 10);
+}
+
+/** Reads the server's metrics every two seconds until told to stop. */
+function sample(metrics: string): () => Promise<Sample[]> {
+	const samples: Sample[] = [];
+	const started = performance.now();
+	let isOver = false;
+	const loop = async () => {
+		while (!isOver) {
+			await sleep(2000);
+			const values = await scrape(metrics);
+			const value = (name: string) => values.get(name) ?? Number.NaN;
+			samples.push({
+				minute: (performance.now() - started) / 60_000,
+				memory: value("process_resident_memory_bytes") / 2 ** 20,
+				p99: delay(value("nodejs_eventloop_lag_p99_seconds")),
+				max: delay(value("nodejs_eventloop_lag_max_seconds")),
+			});
+		}
+		return samples;
+	};
+	const done = loop();
+	return () => {
+		isOver = true;
+		return done;
+	};
+}
+
+report("soak", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "x-custom-jwt-"));
+	const metrics = join(folder, "metrics.sock");
+	const flags = ["--log-level", "error", "--metrics", metrics];
+	const dedicated = await LoadedServer.start("dedicated", 1, flags);
+	const stopSampling = sample(metrics);
+	const rows: string[][] = [];
+	const row = async (name: string, server: LoadedServer, requests: number) => {
+		const busy = server.memory;
+		await sleep(REST * 1000);
+		rows.push([
+			name,
+			requests.toLocaleString("en"),
+			busy.toFixed(0),
+			server.memory.toFixed(0),
+		]);
+	};
+	let requests = 0;
+	for (let cycle = 0; cycle < CYCLES; cycle++) {
+		const end = performance.now() + TRAFFIC * 1000;
+		requests += await traffic(dedicated, () => performance.now() > end);
+		await row("dedicated", dedicated, requests);
+	}
+	const samples = await stopSampling();
+	await dedicated.stop();
+	rmSync(folder, { recursive: true });
+
+	const stock = await LoadedServer.start("stock", 1);
+	for (const goal of [50_000, 100_000].map(amount)) {
+		await traffic(stock, (requests) => requests >= amount(50_000));
+		await row("stock", stock, goal);
+	}
+	await stock.stop();
+
+	const delays = samples.map(({ max }) => max);
+	return [
+		table(
+			[
+				"plugin server",
+				"requests so far",
+				"memory under load, MB",
+				`after ${REST} s of rest, MB`,
+			],
+			rows,
+		),
+		`Event-loop delay, greatest of each two seconds: median ${quantile(delays, 0.5).toFixed(0)} ms, p99 ${quantile(delays, 0.99).toFixed(0)} ms, greatest of all ${Math.max(...delays).toFixed(0)} ms.`,
+		plot("soak", {
+			title: "Memory and event-loop delay of the dedicated plugin server",
+			x: { name: "minutes", type: "value" },
+			y: ["memory, MB", "delay, ms"],
+			lines: [
+				{
+					name: "resident memory",
+					points: samples.map(({ minute, memory }) => [minute, memory]),
+				},
+				{
+					name: "event-loop delay, p99",
+					y: 1,
+					points: samples.map(({ minute, p99 }) => [minute, p99]),
+				},
+				{
+					name: "event-loop delay, greatest",
+					y: 1,
+					points: samples.map(({ minute, max }) => [minute, max]),
+				},
+			],
+		}),
+	];
+});

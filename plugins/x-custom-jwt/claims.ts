@@ -163,7 +163,7 @@ export function claimsPlan(
 }
 
 /**
- * Completes a draft: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
+ * Completes a draft, in place: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
  *
  * @param now the time, in milliseconds since the epoch
  * @throws {Unauthorized} when the incoming token, which must not be outlived, has expired
@@ -182,13 +182,13 @@ export function issueClaims(
 			"cap_expiry: the incoming token has expired, or will before the new one is valid",
 			"claim_refused",
 		);
-	return {
-		...claims,
+	// V8 takes longer to copy what `Object.fromEntries` made than to make it.
+	return Object.assign(claims, {
 		iat,
 		exp,
 		...(not_before !== undefined && { nbf: iat + not_before }),
 		jti: randomUUID(),
-	};
+	});
 }
 
 /** @throws {Misconfigured} when a template for `client_id` is up to the client, or a constant that is no text */

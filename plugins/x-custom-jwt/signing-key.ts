@@ -48,6 +48,8 @@ interface Algorithm {
 	hash: string | null;
 	/** Length of the hash in bytes, the least an HMAC key may have (RFC 7518 §3.2). */
 	hashBytes?: number;
+	/** Signs in some 20 µs: for so little the way to the thread pool is not worth it (bench/README.md). */
+	isQuick?: boolean;
 	/** Padding or signature encoding for node:crypto. */
 	options?: Omit<SignKeyObjectInput, "key">;
 }
@@ -66,10 +68,16 @@ const ALGORITHMS: Record<(typeof NAMES)[number], Algorithm> = {
 	PS256: { kty: "RSA", hash: "sha256", options: PSS },
 	PS384: { kty: "RSA", hash: "sha384", options: PSS },
 	PS512: { kty: "RSA", hash: "sha512", options: PSS },
-	ES256: { kty: "EC", crv: "P-256", hash: "sha256", options: RS },
+	ES256: {
+		kty: "EC",
+		crv: "P-256",
+		hash: "sha256",
+		isQuick: true,
+		options: RS,
+	},
 	ES384: { kty: "EC", crv: "P-384", hash: "sha384", options: RS },
 	ES512: { kty: "EC", crv: "P-521", hash: "sha512", options: RS },
-	EdDSA: { kty: "OKP", crv: "Ed25519", hash: null },
+	EdDSA: { kty: "OKP", crv: "Ed25519", hash: null, isQuick: true },
 	HS256: { kty: "oct", hash: "sha256", hashBytes: 32 },
 	HS384: { kty: "oct", hash: "sha384", hashBytes: 48 },
 	HS512: { kty: "oct", hash: "sha512", hashBytes: 64 },
@@ -293,7 +301,10 @@ function hmac(jwk: PrivateJwk, { hash, hashBytes = 0 }: Algorithm) {
 // node:crypto signs on libuv's thread pool when it gets a callback.
 const signOnPool = promisify(sign);
 
-function digitalSignature(jwk: PrivateJwk, { hash, options }: Algorithm) {
+function digitalSignature(
+	jwk: PrivateJwk,
+	{ hash, options, isQuick }: Algorithm,
+) {
 	if (jwk.kty === "RSA") requireOneRsaKey(jwk);
 	const key = createPrivateKey(toPem(jwk));
 	if ((key.asymmetricKeyDetails?.modulusLength ?? 2048) < 2048)
@@ -306,8 +317,10 @@ function digitalSignature(jwk: PrivateJwk, { hash, options }: Algorithm) {
 		throw new Misconfigured(
 			`${SUBJECT}: its public and its private members are not of one key`,
 		);
-	return (signingInput: string) =>
-		signOnPool(hash, Buffer.from(signingInput), { key, ...options });
+	const input = { key, ...options };
+	return isQuick
+		? async (text: string) => sign(hash, Buffer.from(text), input)
+		: (text: string) => signOnPool(hash, Buffer.from(text), input);
 
 	function verifies(publicJwk: JsonWebKey): boolean {
 		try {

@@ -1,0 +1,175 @@
+/**
+ * How does the cost of a request on the dedicated plugin server grow: with connections, instances, callers,
+ * claims, and the RSA key?
+ */
+import { generateKeyPairSync } from "node:crypto";
+import { testKey } from "../test/demo/flows";
+import {
+	consumer,
+	credentials,
+	service,
+	unsignedToken,
+} from "../test/plugins/x-custom-jwt/samples";
+import type { PdkAnswers } from "../test/pluginserver/client";
+import { type Limit, LoadedServer, type Next } from "./load";
+import { plot } from "./plot";
+import { amount, report } from "./report";
+import { inTurns, quantile, ROUNDS, ratios, spread, table } from "./rounds";
+
+const CONNECTIONS = 8;
+
+/** One size of what grows, on a server of its own. */
+interface Step {
+	size: number;
+	server: LoadedServer;
+	next: Next;
+	/** Of a round. */
+	limit: Limit;
+}
+
+const ES256 = { private_jwk: testKey("ES256-jwk-private.json") };
+
+const keyAuth: PdkAnswers = {
+	"kong.client.get_credential": credentials.key,
+	"kong.client.get_consumer": consumer,
+	"kong.router.get_service": service,
+};
+
+/** Requests that are all alike. */
+async function uniform(
+	size: number,
+	{
+		config = ES256,
+		answers = keyAuth,
+		connections = CONNECTIONS,
+	}: {
+		config?: Record<string, unknown>;
+		answers?: PdkAnswers;
+		connections?: number;
+	},
+): Promise<Step> {
+	const server = await LoadedServer.start("dedicated", connections);
+	const instance = await server.startInstance(config);
+	const limit = { seconds: amount(0.2) };
+	return { size, server, next: () => [instance, answers], limit };
+}
+
+async function withInstances(size: number): Promise<Step> {
+	const server = await LoadedServer.start("dedicated", CONNECTIONS);
+	const instances: number[] = [];
+	while (instances.length < size)
+		instances.push(await server.startInstance(ES256));
+	let i = 0;
+	const next: Next = () => [instances[i++ % size] ?? 0, keyAuth];
+	return { size, server, next, limit: { seconds: amount(0.2) } };
+}
+
+/** Callers with a credential of their own each, one after the other, again and again. */
+async function withCallers(size: number): Promise<Step> {
+	const server = await LoadedServer.start("dedicated", CONNECTIONS);
+	const instance = await server.startInstance({
+		private_jwk: testKey("HS256-jwk.json"),
+		audience: ["https://orders.example"],
+		reuse_for: 3600,
+	});
+	let i = 0;
+	const next: Next = () => {
+		const id = i++ % size;
+		const credential = { ...credentials.key, id, key: `key of caller ${id}` };
+		return [instance, { ...keyAuth, "kong.client.get_credential": credential }];
+	};
+	// So that the warm-up and all rounds together see all callers.
+	const limit = { requests: Math.max(amount(20_000), size / (ROUNDS + 1)) };
+	return { size, server, next, limit };
+}
+
+function withClaims(kilobytes: number): Promise<Step> {
+	const claims = { clientId: "web-shop", roles: [] as string[] };
+	while (JSON.stringify(claims).length < 1024 * kilobytes)
+		claims.roles.push(`orders:region-${claims.roles.length}:read`);
+	const answers = {
+		...keyAuth,
+		"kong.client.get_credential": credentials.jwt,
+		"kong.ctx.shared.get": unsignedToken(claims),
+	};
+	return uniform(kilobytes, { answers });
+}
+
+function withRsaKey(bits: number): Promise<Step> {
+	const { privateKey } = generateKeyPairSync("rsa", { modulusLength: bits });
+	const private_jwk = JSON.stringify(privateKey.export({ format: "jwk" }));
+	return uniform(bits, { config: { private_jwk } });
+}
+
+/** Measures the steps in turns: a table, and a plot of what grows. */
+async function growth(
+	unit: string,
+	starting: Promise<Step>[],
+): Promise<string[]> {
+	const steps = await Promise.all(starting);
+	// A round of warm-up.
+	for (const { server, next, limit } of steps) await server.run(next, limit);
+	const rounds = await inTurns(steps, async ({ server, next, limit }) => ({
+		...(await server.run(next, limit)),
+		memory: server.memory,
+	}));
+	for (const { server } of steps) await server.stop();
+
+	const [least, ...others] = [...rounds].map(([{ size }, figures]) => {
+		const column = (name: "cpu" | "requests" | "p50" | "p99" | "memory") =>
+			figures.map((round) => round[name]);
+		return { size, column };
+	});
+	if (!least) throw new Error(`${unit}: no sizes`);
+	const sizes = [least, ...others];
+	const isWide = (sizes.at(-1)?.size ?? 0) > 10 * least.size;
+	const line = (name: "cpu" | "memory") =>
+		sizes.map(({ size, column }): [number, number] => [
+			size,
+			quantile(column(name), 0.5),
+		]);
+	return [
+		table(
+			[
+				unit,
+				"CPU, µs/request",
+				`ratio to ${least.size}`,
+				"requests/s",
+				"p50, µs",
+				"p99, µs",
+				"memory, MB",
+			],
+			sizes.map(({ size, column }) => [
+				size.toLocaleString("en"),
+				spread(column("cpu")),
+				spread(ratios(column("cpu"), least.column("cpu")), 2),
+				spread(column("requests")),
+				spread(column("p50")),
+				spread(column("p99")),
+				spread(column("memory")),
+			]),
+		),
+		plot(unit.replace(/\W.*/, ""), {
+			title: `What a request costs by ${unit}`,
+			x: { name: unit, type: isWide ? "log" : "value" },
+			y: ["CPU, µs/request", "memory, MB"],
+			lines: [
+				{ name: "CPU", points: line("cpu") },
+				{ name: "resident memory", y: 1, points: line("memory") },
+			],
+		}),
+	];
+}
+
+report("growth", async () => [
+	...(await growth(
+		"connections",
+		[1, 8, 32, 128, 512].map((connections) =>
+			uniform(connections, { connections }),
+		),
+	)),
+	...(await growth("instances", [1, 10, 1000].map(withInstances))),
+	...(await growth("callers", [1, 10_000, amount(1_000_000)].map(withCallers))),
+	...(await growth("claims, KB", [0.5, 2, 8, 32].map(withClaims))),
+	...(await growth("RSA key, bits", [2048, 3072, 4096].map(withRsaKey))),
+]);

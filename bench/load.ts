@@ -1,0 +1,126 @@
+import { join } from "node:path";
+import { PluginServer, stockServer } from "../test/gateway/plugin-server";
+import { Client, type PdkAnswers } from "../test/pluginserver/client";
+import { cpuMicroseconds, residentMegabytes } from "./proc";
+import { quantile } from "./rounds";
+
+/** Those that a script which failed would leave behind. */
+const running = new Set<LoadedServer>();
+
+process.once("exit", () => {
+	for (const { pid } of running) process.kill(pid);
+});
+
+const DIST = join(__dirname, "../dist");
+
+/** Commands of the plugin servers, on the plugin as `npm run build` bundles it; `floor` is without one. */
+export const SERVERS = {
+	stock: stockServer(join(DIST, "plugins")),
+	dedicated: [process.execPath, join(DIST, "x-custom-jwt-pluginserver.js")],
+	executable: [join(DIST, "x-custom-jwt-pluginserver")],
+	floor: [
+		process.execPath,
+		"--require",
+		require.resolve("ts-node/register"),
+		join(__dirname, "floor.ts"),
+	],
+};
+
+/** Says what the next request is: its instance, and Kong's answers to its PDK calls. */
+export type Next = () => [instance: number, answers: PdkAnswers];
+
+/** When a run ends. */
+export type Limit = { seconds: number } | { requests: number };
+
+/** What requests cost. */
+export interface Cost {
+	/** Of the plugin server's process, in microseconds per request. */
+	cpu: number;
+	/** Per second. */
+	requests: number;
+	/** From the event to the end of the phase, in microseconds. */
+	p50: number;
+	p99: number;
+}
+
+/** A plugin server with connections to it, as Kong's workers have them. */
+export class LoadedServer {
+	private constructor(
+		readonly server: PluginServer,
+		readonly clients: Client[],
+	) {}
+
+	/** @param flags of the dedicated server */
+	static async start(
+		name: keyof typeof SERVERS,
+		connections: number,
+		flags: string[] = [],
+	): Promise<LoadedServer> {
+		const server = new PluginServer([...SERVERS[name], ...flags], () => {});
+		await server.start();
+		const clients = Array.from({ length: connections }, () =>
+			Client.connect(server.socketPath),
+		);
+		const loaded = new LoadedServer(server, await Promise.all(clients));
+		running.add(loaded);
+		return loaded;
+	}
+
+	get pid(): number {
+		return this.server.pid ?? 0;
+	}
+
+	/** Resident memory, in MB. */
+	get memory(): number {
+		return residentMegabytes(this.pid);
+	}
+
+	/** @returns the id of a new instance with this configuration */
+	async startInstance(config: Record<string, unknown>): Promise<number> {
+		const [client] = this.clients;
+		return client ? client.startInstance(config) : 0;
+	}
+
+	/**
+	 * Sends one request after the other on each connection.
+	 *
+	 * @param connections how many of them are used
+	 */
+	async run(
+		next: Next,
+		limit: Limit,
+		connections = this.clients.length,
+	): Promise<Cost> {
+		const latencies: number[] = [];
+		const cpuBefore = cpuMicroseconds(this.pid);
+		const started = performance.now();
+		let left = "requests" in limit ? limit.requests : Number.POSITIVE_INFINITY;
+		const end =
+			"seconds" in limit
+				? started + limit.seconds * 1000
+				: Number.POSITIVE_INFINITY;
+		const loop = async (client: Client) => {
+			let now = performance.now();
+			while (now < end && left-- > 0) {
+				await client.runPhase(...next());
+				const before = now;
+				now = performance.now();
+				latencies.push((now - before) * 1000);
+			}
+		};
+		await Promise.all(this.clients.slice(0, connections).map(loop));
+		const seconds = (performance.now() - started) / 1000;
+		return {
+			cpu: (cpuMicroseconds(this.pid) - cpuBefore) / latencies.length,
+			requests: latencies.length / seconds,
+			p50: quantile(latencies, 0.5),
+			p99: quantile(latencies, 0.99),
+		};
+	}
+
+	async stop(): Promise<void> {
+		await Promise.all(this.clients.map((client) => client.close()));
+		await this.server.stop();
+		running.delete(this);
+	}
+}

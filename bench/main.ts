@@ -1,0 +1,31 @@
+/**
+ * Runs the benchmarks: `npm run bench [-- NAME…] [--write] [--quick]`. Each is a script beside this one, in a
+ * process of its own; without names all but the soak. `--write` also writes their tables and plots into the
+ * README, `--quick` does a tenth of the work, to see that they run.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const SCRIPTS = ["signing", "request", "growth", "gateway", "start", "soak"];
+
+const args = process.argv.slice(2);
+const flags = args.filter((arg) => arg.startsWith("--"));
+const names = args.filter((arg) => !arg.startsWith("--"));
+const unknown = names.find((name) => !SCRIPTS.includes(name));
+if (unknown)
+	throw new Error(`no benchmark ${unknown}; there are ${SCRIPTS.join(", ")}`);
+
+const wanted =
+	names.length > 0 ? names : SCRIPTS.filter((name) => name !== "soak");
+for (const script of ["build", "build:executable"])
+	execFileSync("npm", ["run", "--silent", script], { stdio: "pipe" });
+for (const name of wanted) {
+	console.log(`== ${name}\n`);
+	const script = join(__dirname, `${name}.ts`);
+	const { status } = spawnSync(
+		process.execPath,
+		["--require", require.resolve("ts-node/register"), script, ...flags],
+		{ stdio: "inherit" },
+	);
+	if (status !== 0) process.exit(1);
+}
