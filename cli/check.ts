@@ -185,6 +185,14 @@ function checkRoutes(
 							`no security plugin on route ${route.name}: only clients whose certificate the listener verifies are let in`,
 						),
 					]),
+			...(names.includes("post-function")
+				? []
+				: [
+						at(
+							"info",
+							`no post-function on route ${route.name}: Kong below 3.14 proxies its requests without a token while the plugin server is down; see the guard in the README`,
+						),
+					]),
 			...(names.includes("openid-connect") && !methods.includes("oidc")
 				? [
 						at(

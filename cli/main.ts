@@ -75,10 +75,14 @@ program
 	.description(
 		"run plugin server, local gateway and sample backend, to try it all",
 	)
-	.option("--check", "run every flow, print a line for each, and exit", false)
+	.option(
+		"--check",
+		"run every flow of the examples, print a line for each, and exit",
+		false,
+	)
 	.option(
 		"--config <file...>",
-		"declarative configuration (default: the examples kong.yml and kong-enterprise.yml)",
+		"declarative configuration (default: the examples kong.yml and kong-enterprise.yml, whose iss and aud the backend expects)",
 	)
 	.option("--http-port <number>", "default 8000; a free one with --check", port)
 	.option(
