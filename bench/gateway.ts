@@ -75,7 +75,7 @@ report("gateway", async () => {
 			connections: CONNECTIONS,
 			// In a thread of its own.
 			workers: 1,
-			duration: amount(1.5),
+			duration: amount(1.2),
 		});
 		if (non2xx + errors > 0)
 			throw new Error(`${side}: ${non2xx + errors} requests failed`);

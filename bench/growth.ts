@@ -17,13 +17,14 @@ import { amount, report } from "./report";
 import { inTurns, quantile, ROUNDS, ratios, spread, table } from "./rounds";
 
 const CONNECTIONS = 8;
+/** Of a round. */
+const LIMIT = { seconds: amount(0.2) };
 
 /** One size of what grows, on a server of its own. */
 interface Step {
 	size: number;
 	server: LoadedServer;
 	next: Next;
-	/** Of a round. */
 	limit: Limit;
 }
 
@@ -50,8 +51,7 @@ async function uniform(
 ): Promise<Step> {
 	const server = await LoadedServer.start("dedicated", connections);
 	const instance = await server.startInstance(config);
-	const limit = { seconds: amount(0.2) };
-	return { size, server, next: () => [instance, answers], limit };
+	return { size, server, next: () => [instance, answers], limit: LIMIT };
 }
 
 async function withInstances(size: number): Promise<Step> {
@@ -61,7 +61,7 @@ async function withInstances(size: number): Promise<Step> {
 		instances.push(await server.startInstance(ES256));
 	let i = 0;
 	const next: Next = () => [instances[i++ % size] ?? 0, keyAuth];
-	return { size, server, next, limit: { seconds: amount(0.2) } };
+	return { size, server, next, limit: LIMIT };
 }
 
 /** Callers with a credential of their own each, one after the other, again and again. */

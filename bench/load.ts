@@ -4,13 +4,6 @@ import { Client, type PdkAnswers } from "../test/pluginserver/client";
 import { cpuMicroseconds, residentMegabytes } from "./proc";
 import { quantile } from "./rounds";
 
-/** Those that a script which failed would leave behind. */
-const running = new Set<LoadedServer>();
-
-process.once("exit", () => {
-	for (const { pid } of running) process.kill(pid);
-});
-
 const DIST = join(__dirname, "../dist");
 
 /** Commands of the plugin servers, on the plugin as `npm run build` bundles it; `floor` is without one. */
@@ -26,11 +19,21 @@ export const SERVERS = {
 	],
 };
 
+const started = new Set<PluginServer>();
+
+// A script that failed must not leave them behind.
+process.once("exit", () => {
+	for (const server of started) server.kill();
+});
+
 /** Says what the next request is: its instance, and Kong's answers to its PDK calls. */
 export type Next = () => [instance: number, answers: PdkAnswers];
 
-/** When a run ends. */
-export type Limit = { seconds: number } | { requests: number };
+/** When a run ends: the first of these. */
+export interface Limit {
+	seconds?: number;
+	requests?: number;
+}
 
 /** What requests cost. */
 export interface Cost {
@@ -46,7 +49,7 @@ export interface Cost {
 /** A plugin server with connections to it, as Kong's workers have them. */
 export class LoadedServer {
 	private constructor(
-		readonly server: PluginServer,
+		readonly process: PluginServer,
 		readonly clients: Client[],
 	) {}
 
@@ -57,17 +60,16 @@ export class LoadedServer {
 		flags: string[] = [],
 	): Promise<LoadedServer> {
 		const server = new PluginServer([...SERVERS[name], ...flags], () => {});
+		started.add(server);
 		await server.start();
 		const clients = Array.from({ length: connections }, () =>
 			Client.connect(server.socketPath),
 		);
-		const loaded = new LoadedServer(server, await Promise.all(clients));
-		running.add(loaded);
-		return loaded;
+		return new LoadedServer(server, await Promise.all(clients));
 	}
 
 	get pid(): number {
-		return this.server.pid ?? 0;
+		return this.process.pid ?? 0;
 	}
 
 	/** Resident memory, in MB. */
@@ -78,7 +80,8 @@ export class LoadedServer {
 	/** @returns the id of a new instance with this configuration */
 	async startInstance(config: Record<string, unknown>): Promise<number> {
 		const [client] = this.clients;
-		return client ? client.startInstance(config) : 0;
+		if (!client) throw new Error("no connection");
+		return client.startInstance(config);
 	}
 
 	/**
@@ -93,12 +96,10 @@ export class LoadedServer {
 	): Promise<Cost> {
 		const latencies: number[] = [];
 		const cpuBefore = cpuMicroseconds(this.pid);
-		const started = performance.now();
-		let left = "requests" in limit ? limit.requests : Number.POSITIVE_INFINITY;
-		const end =
-			"seconds" in limit
-				? started + limit.seconds * 1000
-				: Number.POSITIVE_INFINITY;
+		const start = performance.now();
+		const { requests = Infinity, seconds = Infinity } = limit;
+		const end = start + seconds * 1000;
+		let left = requests;
 		const loop = async (client: Client) => {
 			let now = performance.now();
 			while (now < end && left-- > 0) {
@@ -109,10 +110,10 @@ export class LoadedServer {
 			}
 		};
 		await Promise.all(this.clients.slice(0, connections).map(loop));
-		const seconds = (performance.now() - started) / 1000;
+		const elapsed = (performance.now() - start) / 1000;
 		return {
 			cpu: (cpuMicroseconds(this.pid) - cpuBefore) / latencies.length,
-			requests: latencies.length / seconds,
+			requests: latencies.length / elapsed,
 			p50: quantile(latencies, 0.5),
 			p99: quantile(latencies, 0.99),
 		};
@@ -120,7 +121,7 @@ export class LoadedServer {
 
 	async stop(): Promise<void> {
 		await Promise.all(this.clients.map((client) => client.close()));
-		await this.server.stop();
-		running.delete(this);
+		await this.process.stop();
+		started.delete(this.process);
 	}
 }

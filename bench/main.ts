@@ -12,8 +12,10 @@ const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith("--"));
 const names = args.filter((arg) => !arg.startsWith("--"));
 const unknown = names.find((name) => !SCRIPTS.includes(name));
-if (unknown)
-	throw new Error(`no benchmark ${unknown}; there are ${SCRIPTS.join(", ")}`);
+if (unknown) {
+	console.error(`no benchmark ${unknown}; there are ${SCRIPTS.join(", ")}`);
+	process.exit(1);
+}
 
 const wanted =
 	names.length > 0 ? names : SCRIPTS.filter((name) => name !== "soak");

@@ -28,8 +28,12 @@ export function quantile(figures: readonly number[], share: number): number {
 
 /** Median, least and greatest, e.g. `105 (98–131)`. */
 export function spread(figures: readonly number[], digits = 0): string {
-	const [median, least, most] = [0.5, 0, 1].map((share) =>
-		quantile(figures, share || Number.EPSILON).toLocaleString("en", {
+	const [median, least, most] = [
+		quantile(figures, 0.5),
+		Math.min(...figures),
+		Math.max(...figures),
+	].map((figure) =>
+		figure.toLocaleString("en", {
 			minimumFractionDigits: digits,
 			maximumFractionDigits: digits,
 		}),

@@ -25,15 +25,16 @@ const REST = 25;
 
 /** Sends requests as fast as the server answers. */
 async function traffic(
-	{ server, clients: [starter] }: LoadedServer,
+	server: LoadedServer,
 	isOver: (requests: number) => boolean,
 ): Promise<number> {
-	const config = { private_jwk: testKey("HS256-jwk.json") };
-	const instance = (await starter?.startInstance(config)) ?? 0;
+	const instance = await server.startInstance({
+		private_jwk: testKey("HS256-jwk.json"),
+	});
 	let requests = 0;
 	const loop = async () => {
 		while (!isOver(requests)) {
-			const client = await Client.connect(server.socketPath);
+			const client = await Client.connect(server.process.socketPath);
 			for (let i = 0; i < PER_CONNECTION && !isOver(requests); i += 3) {
 				requests += 3;
 				await client.runPhase(instance, clientOf("k"));
