@@ -5,8 +5,8 @@ import { decodeJwt } from "jose";
 import { type Document, parseDocument } from "yaml";
 import { type Anything, IDP_ISSUER } from "../backend/backend";
 import { loadDeclarative, parseDeclarative } from "../gateway/declarative";
-import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { send } from "../http";
+import { bundledStockServer, dedicatedServer } from "../pluginserver/server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
 import { makeFlows, signToken, testKey } from "./flows";
 
@@ -19,6 +19,10 @@ function editedKongYml(edit: (document: Document) => void) {
 	return parseDeclarative(document.toString(), "kong.yml, edited");
 }
 
+// Bundled, because it starts sooner; start.test.ts has the TypeScript.
+const STOCK = bundledStockServer();
+const DEDICATED = dedicatedServer();
+
 const PLUGIN_CONFIG = ["services", 0, "plugins", 0, "config"];
 const JWKS_BODY = ["routes", 0, "plugins", 0, "config", "body"];
 
@@ -29,6 +33,7 @@ async function start(options: Partial<Parameters<typeof startDemo>[0]> = {}) {
 	const lines: string[] = [];
 	const demo = await startDemo({
 		log: (level, message) => lines.push(`[${level}] ${message}`),
+		pluginServerCommand: STOCK,
 		...options,
 	});
 	running.push(demo);
@@ -355,7 +360,7 @@ test("kong.yml with reuse_for gives each caller one token on both plugin servers
 	const configuration = editedKongYml((document) =>
 		document.setIn([...PLUGIN_CONFIG, "reuse_for"], 60),
 	);
-	for (const pluginServerCommand of [stockServer(), dedicatedServer()]) {
+	for (const pluginServerCommand of [STOCK, DEDICATED]) {
 		const { gateway } = await start({ configuration, pluginServerCommand });
 		const tokens = async (path: string, headers: Record<string, string>) => {
 			const request = () => send(gateway.httpUrl + path, { headers });
