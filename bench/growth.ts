@@ -79,7 +79,7 @@ async function withCallers(size: number): Promise<Step> {
 		return [instance, { ...keyAuth, "kong.client.get_credential": credential }];
 	};
 	// So that the warm-up and all rounds together see all callers.
-	const limit = { requests: Math.max(amount(20_000), size / (ROUNDS + 1)) };
+	const limit = { requests: Math.max(amount(10_000), size / (ROUNDS + 1)) };
 	return { size, server, next, limit };
 }
 
