@@ -55,7 +55,7 @@ export async function generateKey(
 }
 
 /** Names of the files of a key, by what they hold. */
-export const KEY_FILES = {
+const KEY_FILES = {
 	private: "private-jwk.json",
 	public: "public-jwk.json",
 	set: "public-jwks.json",

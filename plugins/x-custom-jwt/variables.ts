@@ -88,7 +88,7 @@ export async function readVariables(
 		const value = (await read(kong, variable, known)) ?? undefined;
 		if (value === undefined) continue;
 		// Whatever the name: Kong's plugins can be told to find them anywhere.
-		if (isCredential(value, known))
+		if (isCredential(value, known.identity))
 			throw new Unauthorized(
 				`$(${variable}) holds an API key or a token, which no claim may repeat`,
 				"claim_refused",
@@ -133,14 +133,11 @@ function entityOf(credential: Credential | undefined): Credential | undefined {
 	return UUID.test(String(credential?.id)) ? credential : undefined;
 }
 
-function isCredential(
-	value: unknown,
-	{ credential, identity }: Known,
-): boolean {
+function isCredential(value: unknown, { method, clientId }: Identity): boolean {
 	if (typeof value !== "string") return false;
-	const key = identity.method === "key" ? identity.clientId : credential?.key;
-	const hasKey = typeof key === "string" && value.includes(key);
-	return hasKey || SCHEME.test(value) || isToken(value);
+	// The jwt plugin has a `key` too: the issuer's name, which is no secret.
+	const hasApiKey = method === "key" && value.includes(clientId);
+	return hasApiKey || SCHEME.test(value) || isToken(value);
 }
 
 /** Whether it is a JWT in compact serialization, signed or encrypted, with or without its scheme. */

@@ -371,6 +371,13 @@ describe("a client's secret gets into no claim, whatever it is sent as:", () => 
 		expect(await claimsFor(request, config)).toMatchObject({ by: "nothing" });
 	});
 
+	test("the issuer's name, which is the key of a jwt credential, is none", async () => {
+		const headers = { "x-copy": credentials.jwt.key };
+		const config = { add_claims: { copy: "$(headers.x-copy)" } };
+		const claims = await claimsFor({ ...requests.jwt, headers }, config);
+		expect(claims).toMatchObject({ copy: credentials.jwt.key });
+	});
+
 	test("an ordinary value is none, though it looks a little like one", async () => {
 		for (const value of ["eyJ", "eyJ.x", "a.b.c", "1.2.3", "Basically"]) {
 			const { exit } = await run(
