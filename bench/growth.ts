@@ -3,14 +3,14 @@
  * claims, and the RSA key?
  */
 import { generateKeyPairSync } from "node:crypto";
-import { testKey } from "../test/demo/flows";
+import { testKey } from "../local/demo/flows";
+import type { PdkAnswers } from "../test/support/client";
 import {
 	consumer,
 	credentials,
 	service,
 	unsignedToken,
-} from "../test/plugins/x-custom-jwt/samples";
-import type { PdkAnswers } from "../test/pluginserver/client";
+} from "../test/support/samples";
 import { type Limit, LoadedServer, type Next } from "./load";
 import { plot } from "./plot";
 import { amount, report } from "./report";

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { PluginServer, stockServer } from "../test/gateway/plugin-server";
-import { Client, type PdkAnswers } from "../test/pluginserver/client";
+import { PluginServer, stockServer } from "../local/gateway/plugin-server";
+import { packageRoot } from "../schema/package-root";
+import { Client, type PdkAnswers } from "../test/support/client";
 import { cpuMicroseconds, residentMegabytes } from "./proc";
 import { quantile } from "./rounds";
 
-const DIST = join(__dirname, "../dist");
+const DIST = join(packageRoot(), "dist");
 
 /** Commands of the plugin servers, on the plugin as `npm run build` bundles it; `floor` is without one. */
 export const SERVERS = {

@@ -3,14 +3,14 @@
  * it: CPU of the process, and latency from Kong's event to the end of the phase. The stock server and
  * the dedicated one take turns.
  */
-import { testKey } from "../test/demo/flows";
+import { testKey } from "../local/demo/flows";
+import { EXIT, type PdkAnswers, SET_HEADER } from "../test/support/client";
 import {
 	clientToken,
 	consumer,
 	credentials,
 	service,
-} from "../test/plugins/x-custom-jwt/samples";
-import { EXIT, type PdkAnswers, SET_HEADER } from "../test/pluginserver/client";
+} from "../test/support/samples";
 import { LoadedServer, type Next } from "./load";
 import { amount, report } from "./report";
 import { inTurns, ratios, spread, table } from "./rounds";

@@ -12,12 +12,12 @@ import {
 import { type Algorithm, createSigner } from "fast-jwt";
 import { SignJWT } from "jose";
 import { measure } from "mitata";
+import { testKey } from "../local/demo/flows";
 import { claimsPlan, issueClaims } from "../plugins/x-custom-jwt/claims";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
 import { privateJwkToPem } from "../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../plugins/x-custom-jwt/token";
-import { testKey } from "../test/demo/flows";
-import { consumer, service } from "../test/plugins/x-custom-jwt/samples";
+import { consumer, service } from "../test/support/samples";
 import { amount, report } from "./report";
 import { inTurns, ratios, spread, table } from "./rounds";
 

@@ -1,9 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
-import { Name } from "../plugins/x-custom-jwt";
-import { parseConfig } from "../plugins/x-custom-jwt/config";
-import { Misconfigured } from "../plugins/x-custom-jwt/errors";
-import { configSchema } from "../schema/fields";
 import {
 	type Configuration,
 	configOf,
@@ -15,7 +11,11 @@ import {
 	positionOf,
 	type ServedJwks,
 	servedJwks,
-} from "./configuration";
+} from "../declarative/text";
+import { Name } from "../plugins/x-custom-jwt";
+import { parseConfig } from "../plugins/x-custom-jwt/config";
+import { Misconfigured } from "../plugins/x-custom-jwt/errors";
+import { configSchema } from "../schema/fields";
 import { BadUse } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf, thumbprint } from "./jwk";
 import { quoted } from "./print";

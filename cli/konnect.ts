@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Name } from "../plugins/x-custom-jwt";
+import { packageRoot } from "../schema/package-root";
 import { BadUse, networkFault, readInput } from "./files";
 
 /** Konnect's regions: each has its own API host. */
@@ -26,10 +27,9 @@ const FIRST_DELAY = 500; // milliseconds, doubled each time
 const LONGEST_DELAY = 60_000; // milliseconds
 const TIMEOUT = 30_000; // milliseconds
 
-/** The generated `schema.lua`, which lies beside the sources' folder, or two above the bundle. */
+/** The generated `schema.lua`. */
 export function schemaLua(): string {
-	const root = join(__dirname, __filename.endsWith(".js") ? "../.." : "..");
-	return readFileSync(join(root, "schema/schema.lua"), "utf8");
+	return readFileSync(join(packageRoot(), "schema/schema.lua"), "utf8");
 }
 
 /**

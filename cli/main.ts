@@ -6,12 +6,12 @@ import {
 	InvalidArgumentError,
 	Option,
 } from "commander";
+import { applyEdits, readConfiguration } from "../declarative/text";
+import type { StartOptions } from "../local/demo/start";
 import { version } from "../package.json";
 import { Name } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
-import type { StartOptions } from "../test/demo/start";
 import { checkConfiguration } from "./check";
-import { applyEdits, readConfiguration } from "./configuration";
 import { BadUse, writeAtomically, writeNew } from "./files";
 import {
 	ALGORITHMS,
@@ -110,7 +110,7 @@ program
 	.action(async (options: StartOptions) => {
 		// Loaded only when wanted: no other command needs it.
 		const { start } =
-			require("../test/demo/start") as typeof import("../test/demo/start");
+			require("../local/demo/start") as typeof import("../local/demo/start");
 		await start(options).catch(
 			(error: NodeJS.ErrnoException & { port?: number }) => {
 				throw new BadUse(

@@ -2,8 +2,6 @@ import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { FILE_HEADERS_ONLY, formatPatch, structuredPatch } from "diff";
 import type { JWK } from "jose";
 import { isScalar, type Scalar, visit } from "yaml";
-import { Misconfigured } from "../plugins/x-custom-jwt/errors";
-import { configSchema } from "../schema/fields";
 import {
 	type Configuration,
 	configOf,
@@ -16,7 +14,9 @@ import {
 	positionOf,
 	type ServedJwks,
 	servedJwks,
-} from "./configuration";
+} from "../declarative/text";
+import { Misconfigured } from "../plugins/x-custom-jwt/errors";
+import { configSchema } from "../schema/fields";
 import { BadUse } from "./files";
 import {
 	checkPrivate,

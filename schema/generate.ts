@@ -12,8 +12,9 @@ import {
 	kongType,
 	properties,
 } from "./kong";
+import { packageRoot } from "./package-root";
 
-const ROOT = join(__dirname, "..");
+const ROOT = packageRoot();
 
 /** Where the table stands in the README. */
 const CONFIGURATION =

@@ -2,7 +2,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeCertificate } from "../test/gateway/certificate";
+import { makeCertificate } from "../local/gateway/certificate";
 
 const WARNING = "TEST KEY, known to everybody: never use it in production";
 const TWENTY_YEARS = 20 * 365; // days
@@ -80,7 +80,7 @@ async function main() {
 	write("client-cert.pem", client.cert);
 	write("client-key.pem", client.key);
 	console.log(
-		"Now put the new keys into kong.yml and kong-enterprise.yml; `npx jest test/gateway/declarative` says which differ.",
+		"Now put the new keys into kong.yml and kong-enterprise.yml; `npx jest test/declarative/model` says which differ.",
 	);
 }
 

@@ -2,14 +2,15 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Document, parseDocument } from "yaml";
 import { checkConfiguration } from "../../cli/check";
-import { makeConfiguration, parseSource } from "../../cli/configuration";
-import { testKey } from "../demo/flows";
-import { temporaryFolder } from "../pluginserver/server";
-import { bundledCli } from "./cli";
+import { makeConfiguration, parseSource } from "../../declarative/text";
+import { testKey } from "../../local/demo/flows";
+import { packageRoot } from "../../schema/package-root";
+import { bundledCli } from "../support/cli";
+import { temporaryFolder } from "../support/server";
 
 const run = bundledCli();
 const folder = temporaryFolder();
-const ROOT = join(__dirname, "../..");
+const ROOT = packageRoot();
 const KONG_YML = readFileSync(join(ROOT, "kong.yml"), "utf8");
 const REFERENCE = "{vault://env/x-custom-jwt-private-jwk}";
 

@@ -19,18 +19,19 @@ import {
 import { BadUse } from "../../cli/files";
 import { checkPrivate, parseJwks, publicHalf } from "../../cli/jwk";
 import { ALGORITHMS, generateKey } from "../../cli/keys";
+import { testKey } from "../../local/demo/flows";
 import {
 	importSigningKey,
 	privateJwkToPem,
 } from "../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../plugins/x-custom-jwt/token";
-import { testKey } from "../demo/flows";
-import { temporaryFolder } from "../pluginserver/server";
-import { bundledCli, secretsOf } from "./cli";
+import { packageRoot } from "../../schema/package-root";
+import { bundledCli, secretsOf } from "../support/cli";
+import { temporaryFolder } from "../support/server";
 
 const run = bundledCli();
 const folder = temporaryFolder();
-const KEYS = join(__dirname, "../../test-keys");
+const KEYS = join(packageRoot(), "test-keys");
 const file = (name: string) => join(KEYS, name);
 const read = (...path: string[]) => readFileSync(join(...path), "utf8");
 

@@ -4,15 +4,16 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { temporaryFolder } from "../pluginserver/server";
-import { bundledCli } from "./cli";
+import { packageRoot } from "../../schema/package-root";
+import { bundledCli } from "../support/cli";
+import { temporaryFolder } from "../support/server";
 
 const run = bundledCli();
 const folder = temporaryFolder();
 const TOKEN = "kpat_0123456789abcdefghijklmnopqrstuvwxyz";
 const CONTROL_PLANE = "5d9a3c1e-0f52-4c8b-9a51-6a2f7d1e8b90";
 const SCHEMAS = `/v2/control-planes/${CONTROL_PLANE}/core-entities/plugin-schemas`;
-const LUA = readFileSync(join(__dirname, "../../schema/schema.lua"), "utf8");
+const LUA = readFileSync(join(packageRoot(), "schema/schema.lua"), "utf8");
 
 /** An answer of Konnect's; a number alone has no body, `reset` breaks the connection. */
 type Answer =

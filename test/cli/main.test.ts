@@ -1,5 +1,5 @@
 import { version } from "../../package.json";
-import { bundledCli } from "./cli";
+import { bundledCli } from "../support/cli";
 
 const run = bundledCli();
 

@@ -12,12 +12,6 @@ import fc from "fast-check";
 import type { JWK } from "jose";
 import { parse } from "yaml";
 import { checkConfiguration } from "../../cli/check";
-import {
-	applyEdits,
-	type Configuration,
-	makeConfiguration,
-	parseSource,
-} from "../../cli/configuration";
 import { publicHalf } from "../../cli/jwk";
 import { generateKey } from "../../cli/keys";
 import {
@@ -28,12 +22,19 @@ import {
 	retire,
 	type Selection,
 } from "../../cli/rotate";
-import { temporaryFolder } from "../pluginserver/server";
-import { bundledCli, secretsOf } from "./cli";
+import {
+	applyEdits,
+	type Configuration,
+	makeConfiguration,
+	parseSource,
+} from "../../declarative/text";
+import { packageRoot } from "../../schema/package-root";
+import { bundledCli, secretsOf } from "../support/cli";
+import { temporaryFolder } from "../support/server";
 
 const run = bundledCli();
 const folder = temporaryFolder();
-const KONG_YML = readFileSync(join(__dirname, "../../kong.yml"), "utf8");
+const KONG_YML = readFileSync(join(packageRoot(), "kong.yml"), "utf8");
 const REFERENCE = "{vault://env/x-custom-jwt-private-jwk}";
 const ALL: Selection = { plugin: "x-custom-jwt" };
 const NOW = 1_800_000_000;

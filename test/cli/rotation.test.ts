@@ -3,16 +3,17 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { parseDocument } from "yaml";
-import type { Anything } from "../backend/backend";
-import { type Demo, startDemo } from "../demo/demo";
-import { loadDeclarative } from "../gateway/declarative";
-import { dedicatedServer } from "../gateway/plugin-server";
-import { send } from "../http";
-import { temporaryFolder, until } from "../pluginserver/server";
-import { bundledCli } from "./cli";
+import { loadDeclarative } from "../../declarative/model";
+import type { Anything } from "../../local/backend/backend";
+import { type Demo, startDemo } from "../../local/demo/demo";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
+import { send } from "../../local/http";
+import { packageRoot } from "../../schema/package-root";
+import { bundledCli } from "../support/cli";
+import { temporaryFolder, until } from "../support/server";
 
 const run = bundledCli();
-const KONG_YML = readFileSync(join(__dirname, "../../kong.yml"), "utf8");
+const KONG_YML = readFileSync(join(packageRoot(), "kong.yml"), "utf8");
 const CLIENTS = 4;
 
 /** Lifetime of tokens, and how long backends keep the JWK Set, in seconds. */

@@ -7,13 +7,14 @@ import { type JWTPayload, SignJWT } from "jose";
 import { parseJwks } from "../../cli/jwk";
 import { ALGORITHMS, generateKey } from "../../cli/keys";
 import { type Expectations, verifyToken } from "../../cli/token";
+import { testKey } from "../../local/demo/flows";
 import { importSigningKey } from "../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../plugins/x-custom-jwt/token";
-import { testKey } from "../demo/flows";
-import { bundledCli } from "./cli";
+import { packageRoot } from "../../schema/package-root";
+import { bundledCli } from "../support/cli";
 
 const run = bundledCli();
-const JWKS = join(__dirname, "../../test-keys/RS256-jwks-public.json");
+const JWKS = join(packageRoot(), "test-keys/RS256-jwks-public.json");
 const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
 const NOW = Math.floor(Date.now() / 1000);
 const CLAIMS = {

@@ -1,14 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import type { Anything } from "../backend/backend";
-import { type Demo, startDemo } from "../demo/demo";
-import { testKey } from "../demo/flows";
-import { parseDeclarative } from "../gateway/declarative";
-import { send } from "../http";
-import { bundledStockServer, dedicatedServer } from "../pluginserver/server";
+import { parseDeclarative } from "../../declarative/model";
+import type { Anything } from "../../local/backend/backend";
+import { type Demo, startDemo } from "../../local/demo/demo";
+import { testKey } from "../../local/demo/flows";
+import { send } from "../../local/http";
+import { packageRoot } from "../../schema/package-root";
+import { bundledStockServer, dedicatedServer } from "../support/server";
 
-const FILE = readFileSync(join(__dirname, "../../deck/konnect.yml"), "utf8");
+const FILE = readFileSync(join(packageRoot(), "deck/konnect.yml"), "utf8");
 const VARIABLE = "X_CUSTOM_JWT_PRIVATE_JWK";
 
 /** The environment of decK. */
@@ -95,7 +96,7 @@ test("deck/konnect.yml holds no key", () => {
 });
 
 test("deck/konnect.yml has the guard of kong.yml", () => {
-	const kong = parse(readFileSync(join(__dirname, "../../kong.yml"), "utf8"));
+	const kong = parse(readFileSync(join(packageRoot(), "kong.yml"), "utf8"));
 	const guard = (file: typeof kong) => file.services[0].plugins.slice(1);
 	expect(guard(parse(FILE))).toEqual(guard(kong));
 });

@@ -6,11 +6,11 @@ import { promisify } from "node:util";
 import { parse } from "yaml";
 import { version } from "../../package.json";
 import { isListening } from "../../pluginserver/socket";
-import { dedicatedServer, runServer, until } from "../pluginserver/server";
-import { type Manifest, validateManifest } from "./manifests";
+import { packageRoot } from "../../schema/package-root";
+import { type Manifest, validateManifest } from "../support/manifests";
+import { dedicatedServer, runServer, until } from "../support/server";
 
-const read = (path: string) =>
-	readFileSync(join(__dirname, "../..", path), "utf8");
+const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 
 const DOCKERFILE = read("Dockerfile");
 const VALUES = parse(read("deploy/kubernetes/values.yaml"));

@@ -4,23 +4,24 @@ import {
 	build,
 	type Plugin as EsbuildPlugin,
 } from "esbuild";
+import { stockServer } from "../../local/gateway/plugin-server";
 import type { Plugin } from "../../plugins/x-custom-jwt";
 import { type Answer, Event, Events } from "../../pluginserver/events";
 import { createLog } from "../../pluginserver/log";
+import { packageRoot } from "../../schema/package-root";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
-import { stockServer } from "../gateway/plugin-server";
-import { type Client, ConnectionLost, clientOf, EXIT } from "./client";
-import { scrape } from "./scrape";
+import { type Client, ConnectionLost, clientOf, EXIT } from "../support/client";
+import { scrape } from "../support/scrape";
 import {
 	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,
 	until,
-} from "./server";
+} from "../support/server";
 
-const FAULTY_PLUGIN = join(__dirname, "faulty-plugin.ts");
-const MAIN = join(__dirname, "../../pluginserver/main.ts");
+const FAULTY_PLUGIN = join(__dirname, "../support/faulty-plugin.ts");
+const MAIN = join(packageRoot(), "pluginserver/main.ts");
 
 const FAILED = {
 	Method: EXIT,

@@ -4,13 +4,13 @@ import { setImmediate as turn } from "node:timers/promises";
 import { encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
-import { Client, clientOf, EXIT, SET_HEADER, tokenIn } from "./client";
+import { Client, clientOf, EXIT, SET_HEADER, tokenIn } from "../support/client";
 import {
 	bundledStockServer,
 	dedicatedServer,
 	type ServerProcess,
 	startServer,
-} from "./server";
+} from "../support/server";
 
 /** The same seed makes the same inputs; another one can be had by the environment. */
 const SEED = Number(process.env.FUZZ_SEED ?? 3);

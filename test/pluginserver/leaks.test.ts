@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { residentMegabytes } from "../../bench/proc";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
-import { Client, clientOf, nobody } from "./client";
-import { scrape } from "./scrape";
+import { Client, clientOf, nobody } from "../support/client";
+import { scrape } from "../support/scrape";
 import {
 	bundledStockServer,
 	dedicatedServer,
@@ -11,7 +11,7 @@ import {
 	startServer,
 	temporaryFolder,
 	until,
-} from "./server";
+} from "../support/server";
 
 /** Events before memory is looked at, and those that must not add to it. */
 const WARM_UP = 8_000;

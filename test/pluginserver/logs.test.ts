@@ -1,14 +1,14 @@
 import { createLog, LOG_LEVELS } from "../../pluginserver/log";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
-import { clientOf, nobody, RpcFailure, SET_HEADER } from "./client";
+import { clientOf, nobody, RpcFailure, SET_HEADER } from "../support/client";
 import {
 	bundledStockServer,
 	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	until,
-} from "./server";
+} from "../support/server";
 
 const DEDICATED = dedicatedServer();
 const STOCK = bundledStockServer();

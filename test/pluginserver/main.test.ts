@@ -17,7 +17,7 @@ import {
 	clientOf,
 	EXIT,
 	SET_HEADER,
-} from "./client";
+} from "../support/client";
 import {
 	bundledStockServer,
 	dedicatedServer,
@@ -26,7 +26,7 @@ import {
 	startServer,
 	temporaryFolder,
 	until,
-} from "./server";
+} from "../support/server";
 
 const DEDICATED = dedicatedServer();
 const STOCK = bundledStockServer();

@@ -5,15 +5,15 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import ecJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
-import { clientOf, nobody } from "./client";
-import { type Samples, scrape } from "./scrape";
+import { clientOf, nobody } from "../support/client";
+import { type Samples, scrape } from "../support/scrape";
 import {
 	dedicatedServer,
 	runServer,
 	startServer,
 	temporaryFolder,
 	until,
-} from "./server";
+} from "../support/server";
 
 const DEDICATED = dedicatedServer();
 

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import { parseDeclarative } from "../gateway/declarative";
-import { ExternalPlugin } from "../gateway/external-plugin";
-import { startGateway } from "../gateway/gateway";
-import { PluginServer } from "../gateway/plugin-server";
-import { RpcClient } from "../gateway/rpc";
-import { send } from "../http";
+import { parseDeclarative } from "../../declarative/model";
+import { ExternalPlugin } from "../../local/gateway/external-plugin";
+import { startGateway } from "../../local/gateway/gateway";
+import { PluginServer } from "../../local/gateway/plugin-server";
+import { RpcClient } from "../../local/gateway/rpc";
+import { send } from "../../local/http";
 import {
 	type Client,
 	ConnectionLost,
@@ -16,14 +16,14 @@ import {
 	EXIT,
 	type PdkCall,
 	tokenIn,
-} from "./client";
+} from "../support/client";
 import {
 	bundledStockServer,
 	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	until,
-} from "./server";
+} from "../support/server";
 
 const ROUTES = 8;
 const KILLS = 5;

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { configurationTable, generatedFiles } from "../../schema/generate";
 import { properties } from "../../schema/kong";
+import { packageRoot } from "../../schema/package-root";
 
 function onDisk(path: string): string {
-	return readFileSync(join(__dirname, "../..", path), "utf8");
+	return readFileSync(join(packageRoot(), path), "utf8");
 }
 
 describe("the generated files", () => {

@@ -3,22 +3,23 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { LuaFactory } from "wasmoon";
-import { parseConfig } from "../../plugins/x-custom-jwt/config";
-import { Misconfigured } from "../../plugins/x-custom-jwt/errors";
-import { properties } from "../../schema/kong";
 import {
 	type ConfigField,
 	dedicatedServer,
 	type PluginInfo,
 	PluginServer,
 	stockServer,
-} from "../gateway/plugin-server";
-import { rawConfig } from "../plugins/x-custom-jwt/samples";
+} from "../../local/gateway/plugin-server";
+import { parseConfig } from "../../plugins/x-custom-jwt/config";
+import { Misconfigured } from "../../plugins/x-custom-jwt/errors";
+import { properties } from "../../schema/kong";
+import { packageRoot } from "../../schema/package-root";
+import { rawConfig } from "../support/samples";
 
 type Schema = PluginInfo["Schema"];
 type Attributes = ConfigField[string];
 
-const SCHEMA_LUA = join(__dirname, "../../schema/schema.lua");
+const SCHEMA_LUA = join(packageRoot(), "schema/schema.lua");
 const NAMES = properties.map(([name]) => name);
 
 /** Values that a field must refuse; `null` is a field that is not there. */

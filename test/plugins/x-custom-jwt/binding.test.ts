@@ -3,9 +3,9 @@ import {
 	PayloadTooLarge,
 	Unauthorized,
 } from "../../../plugins/x-custom-jwt/errors";
-import { type FakeRequest, fakeKong } from "./fake-kong";
-import { claimsFor, run } from "./run";
-import { requests, unsignedToken } from "./samples";
+import { type FakeRequest, fakeKong } from "../../support/fake-kong";
+import { claimsFor, run } from "../../support/run";
+import { requests, unsignedToken } from "../../support/samples";
 
 const MAX = 1000;
 

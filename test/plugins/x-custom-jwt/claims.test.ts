@@ -13,7 +13,12 @@ import {
 } from "../../../plugins/x-custom-jwt/errors";
 import type { Identity } from "../../../plugins/x-custom-jwt/identity";
 import type { ConfigFields } from "../../../schema/fields";
-import { consumer, rawConfig, service, unsignedToken } from "./samples";
+import {
+	consumer,
+	rawConfig,
+	service,
+	unsignedToken,
+} from "../../support/samples";
 
 const NOW = 1_795_434_402_854;
 const IAT = 1_795_434_402;

@@ -1,6 +1,6 @@
 import { parseConfig } from "../../../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
-import { rawConfig } from "./samples";
+import { rawConfig } from "../../support/samples";
 
 /** What Kong adds to every configuration it sends. */
 const kongMembers = {

@@ -2,9 +2,9 @@ import {
 	refusedChannel,
 	signedChannel,
 } from "../../../plugins/x-custom-jwt/diagnostics";
-import type { FakeRequest } from "./fake-kong";
-import { published, run } from "./run";
-import { anonymous, requests } from "./samples";
+import type { FakeRequest } from "../../support/fake-kong";
+import { published, run } from "../../support/run";
+import { anonymous, requests } from "../../support/samples";
 
 describe("whoever counts is told", () => {
 	test("of each signed token its algorithm and how long it took", async () => {

@@ -1,10 +1,10 @@
+import { testKey } from "../../../local/demo/flows";
+import { makeCertificate } from "../../../local/gateway/certificate";
 import { parseConfig } from "../../../plugins/x-custom-jwt/config";
 import { identify } from "../../../plugins/x-custom-jwt/identity";
 import type { Consumer } from "../../../plugins/x-custom-jwt/pdk";
 import { AUTH_METHODS } from "../../../schema/fields";
-import { testKey } from "../../demo/flows";
-import { makeCertificate } from "../../gateway/certificate";
-import { type FakeRequest, fakeKong } from "./fake-kong";
+import { type FakeRequest, fakeKong } from "../../support/fake-kong";
 import {
 	API_KEY,
 	anonymous,
@@ -17,7 +17,7 @@ import {
 	requests,
 	tokenClaims,
 	unsignedToken,
-} from "./samples";
+} from "../../support/samples";
 
 const defaults = parseConfig(rawConfig());
 const SUBJECT =

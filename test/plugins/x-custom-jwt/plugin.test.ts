@@ -1,10 +1,10 @@
 import { inspect } from "node:util";
+import { testKey } from "../../../local/demo/flows";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
 import { AUTH_METHODS } from "../../../schema/fields";
-import { testKey } from "../../demo/flows";
-import { type FakeRequest, fakeKong, type Seen } from "./fake-kong";
-import { claimsFor, run, verify } from "./run";
+import { type FakeRequest, fakeKong, type Seen } from "../../support/fake-kong";
+import { claimsFor, run, verify } from "../../support/run";
 import {
 	API_KEY,
 	anonymous,
@@ -19,7 +19,7 @@ import {
 	SHARED_SECRET,
 	service,
 	unsignedToken,
-} from "./samples";
+} from "../../support/samples";
 
 const UNAUTHORIZED = { message: "Unauthorized" };
 const UNEXPECTED = { message: "An unexpected error occurred" };

@@ -1,4 +1,5 @@
 import crypto from "node:crypto";
+import { testKey } from "../../../local/demo/flows";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import { signedChannel } from "../../../plugins/x-custom-jwt/diagnostics";
 import {
@@ -6,9 +7,8 @@ import {
 	type IssuedToken,
 	TokenCache,
 } from "../../../plugins/x-custom-jwt/reuse";
-import { testKey } from "../../demo/flows";
-import type { FakeRequest } from "./fake-kong";
-import { published, runOn, verify } from "./run";
+import type { FakeRequest } from "../../support/fake-kong";
+import { published, runOn, verify } from "../../support/run";
 import {
 	consumer,
 	credentials,
@@ -17,7 +17,7 @@ import {
 	route,
 	service,
 	unsignedToken,
-} from "./samples";
+} from "../../support/samples";
 
 /** A whole second, so that tokens are not a part of one older than they say. */
 const NOW = 1_795_434_402_000;

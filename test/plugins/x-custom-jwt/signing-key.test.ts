@@ -13,14 +13,15 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
+import { testKey } from "../../../local/demo/flows";
+import { makeCertificate } from "../../../local/gateway/certificate";
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
 import {
 	importSigningKey,
 	privateJwkToPem,
 } from "../../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../../plugins/x-custom-jwt/token";
-import { testKey } from "../../demo/flows";
-import { makeCertificate } from "../../gateway/certificate";
+import { packageRoot } from "../../../schema/package-root";
 
 interface KeyPair {
 	jwk: JsonWebKey;
@@ -155,7 +156,7 @@ describe("a private JWK may have", () => {
 });
 
 describe("the test keys", () => {
-	const files = readdirSync(join(__dirname, "../../../test-keys"));
+	const files = readdirSync(join(packageRoot(), "test-keys"));
 	const prefixes = (suffix: string) =>
 		files
 			.filter((file) => file.endsWith(suffix))

@@ -1,8 +1,8 @@
 import { createPublicKey } from "node:crypto";
 import { decodeProtectedHeader, jwtVerify } from "jose";
+import { testKey } from "../../../local/demo/flows";
 import { importSigningKey } from "../../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../../plugins/x-custom-jwt/token";
-import { testKey } from "../../demo/flows";
 
 const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
 const HEADER = { typ: "JWT", jku: JKU };

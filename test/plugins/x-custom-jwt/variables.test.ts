@@ -3,8 +3,8 @@ import {
 	readVariables,
 	requireVariable,
 } from "../../../plugins/x-custom-jwt/variables";
-import { type FakeRequest, fakeKong } from "./fake-kong";
-import { claimsFor, run } from "./run";
+import { type FakeRequest, fakeKong } from "../../support/fake-kong";
+import { claimsFor, run } from "../../support/run";
 import {
 	API_KEY,
 	bearer,
@@ -14,7 +14,7 @@ import {
 	requests,
 	route,
 	service,
-} from "./samples";
+} from "../../support/samples";
 
 /** Every variable that is no header, query parameter or claim. */
 const ENTITY_VARIABLES = [

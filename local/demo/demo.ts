@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Configuration, loadDeclarative } from "../../declarative/model";
+import { packageRoot } from "../../schema/package-root";
+import {
+	type Backend,
+	type BackendOptions,
+	startBackend,
+} from "../backend/backend";
+import { ExternalPlugin } from "../gateway/external-plugin";
+import { type Gateway, startGateway } from "../gateway/gateway";
+import type { Log } from "../gateway/log";
+import { PluginServer, stockServer } from "../gateway/plugin-server";
+import { RpcClient } from "../gateway/rpc";
+import { makeFlows } from "./flows";
+
+const ROOT = packageRoot();
+
+/** `host:port` of the backend in kong.yml. */
+const BACKEND_HOST = "httpbin:9000";
+
+/** The configuration files of the demo. */
+export const CONFIG_FILES = [
+	join(ROOT, "kong.yml"),
+	join(ROOT, "kong-enterprise.yml"),
+];
+
+/** What can be different from the demo's defaults. */
+export interface DemoOptions {
+	configuration?: Configuration;
+	/** Plugin server command; the stock server on `plugins/` by default. */
+	pluginServerCommand?: string[];
+	/** TCP ports; free ones by default. */
+	httpPort?: number;
+	httpsPort?: number;
+	backendPort?: number;
+	/** Addresses by `host:port`, besides the backend's. */
+	resolve?: [host: string, address: string][];
+	/** JWS algorithms the backend accepts. */
+	algorithms?: string[];
+	/** How the backend caches the JWK Set. */
+	jwksCache?: BackendOptions["jwksCache"];
+	/** Told of each request that reaches the backend. */
+	onRequest?: BackendOptions["onRequest"];
+	log: Log;
+}
+
+/** The running parts. */
+export interface Demo {
+	gateway: Gateway;
+	backend: Backend;
+	pluginServer: PluginServer;
+	/** Ends everything; no process and no socket is left. */
+	close(): Promise<void>;
+}
+
+/**
+ * Starts plugin server, local gateway and sample backend, wired together.
+ *
+ * @throws when a port is taken or a part does not start; parts already started are ended first
+ */
+export async function startDemo(options: DemoOptions): Promise<Demo> {
+	const closers: (() => unknown)[] = [];
+	const close = async () => {
+		await Promise.all(closers.map((closer) => closer()));
+	};
+	try {
+		const pluginServer = new PluginServer(
+			options.pluginServerCommand ?? stockServer(),
+			options.log,
+		);
+		const info = await pluginServer.query();
+		closers.push(() => pluginServer.stop());
+		await pluginServer.start();
+
+		const rpc = new RpcClient(pluginServer.socketPath);
+		closers.push(() => rpc.close());
+		const resolve = new Map(options.resolve);
+		const gateway = await startGateway({
+			configuration: options.configuration ?? loadDeclarative(CONFIG_FILES),
+			externalPlugins: [new ExternalPlugin(info, rpc, options.log)],
+			httpPort: options.httpPort ?? 0,
+			httpsPort: options.httpsPort ?? 0,
+			clientCa: readFileSync(join(ROOT, "test-keys/client-ca.pem"), "utf8"),
+			resolve,
+			log: options.log,
+		});
+		closers.push(() => gateway.close());
+
+		const jwksUrl = `${gateway.httpUrl}/x-custom-jwt/jwks`;
+		const backend = await startBackend({
+			host: "localhost",
+			port: options.backendPort ?? 0,
+			jwksUrl,
+			issuer: "https://kong-gateway:8443/x-custom-jwt",
+			audience: `http://${BACKEND_HOST}/anything`,
+			algorithms: options.algorithms ?? ["RS256"],
+			jwksCache: options.jwksCache,
+			onRequest: options.onRequest,
+			inspector: {
+				folder: join(ROOT, "dist/inspector"),
+				jwksUrl,
+				flows: () => makeFlows(gateway),
+			},
+		});
+		closers.push(() => backend.close());
+		if (!resolve.has(BACKEND_HOST))
+			resolve.set(BACKEND_HOST, `localhost:${backend.port}`);
+		return { gateway, backend, pluginServer, close };
+	} catch (error) {
+		await close();
+		throw error;
+	}
+}

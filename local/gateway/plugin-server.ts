@@ -1,0 +1,190 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { isListening } from "../../pluginserver/socket";
+import { packageRoot } from "../../schema/package-root";
+import type { Log } from "./log";
+
+const ROOT = packageRoot();
+
+/** An installed package has built files and no TypeScript. */
+const HAS_SOURCES = existsSync(join(ROOT, "plugins"));
+
+/** What a plugin server says of its plugin (`--dump-all-plugins`). */
+export interface PluginInfo {
+	Name: string;
+	Version: string;
+	Phases: string[];
+	Priority: number;
+	Schema: {
+		name: string;
+		fields: { config: { type: "record"; fields: ConfigField[] } }[];
+	};
+}
+
+/** One field of a plugin's configuration in Kong's schema language. */
+export type ConfigField = Record<
+	string,
+	{
+		type: string;
+		required?: boolean;
+		default?: unknown;
+		referenceable?: boolean;
+	}
+>;
+
+/**
+ * The stock plugin server of kong-pdk on the plugins of a folder.
+ *
+ * @param pluginsDirectory absolute path: the stock server takes no other (Kong fact)
+ */
+export function stockServer(
+	pluginsDirectory = join(ROOT, HAS_SOURCES ? "plugins" : "dist/plugins"),
+): string[] {
+	return [
+		process.execPath,
+		require.resolve("kong-pdk/bin/kong-js-pluginserver"),
+		"--plugins-directory",
+		pluginsDirectory,
+	];
+}
+
+/** The dedicated plugin server, from its TypeScript where there is. */
+export function dedicatedServer(): string[] {
+	if (!HAS_SOURCES)
+		return [process.execPath, join(ROOT, "dist/x-custom-jwt-pluginserver.js")];
+	return [
+		process.execPath,
+		"--require",
+		require.resolve("ts-node/register"),
+		join(ROOT, "pluginserver/main.ts"),
+	];
+}
+
+/** A plugin server process, started and restarted as Kong does it. */
+export class PluginServer {
+	readonly #command: string[];
+	readonly #log: Log;
+	#directory = "";
+	#child: ChildProcess | undefined;
+	#stopped = false;
+
+	/**
+	 * @param command the program and its arguments, without those that Kong adds
+	 * @param log takes what the process prints, line by line
+	 */
+	constructor(command: string[], log: Log) {
+		this.#command = command;
+		this.#log = log;
+	}
+
+	/** Path of the unix socket, once started. */
+	get socketPath(): string {
+		return join(this.#directory, "pluginserver.sock");
+	}
+
+	/** Process id of the running server. */
+	get pid(): number | undefined {
+		return this.#child?.pid;
+	}
+
+	/**
+	 * Runs the query command, as Kong does once at its start.
+	 *
+	 * @returns the first plugin: Kong uses no other (Kong fact)
+	 * @throws when the output is not JSON, with the output
+	 */
+	async query(): Promise<PluginInfo> {
+		const [program = "", ...args] = this.#command;
+		const { stdout } = await promisify(execFile)(
+			program,
+			[...args, "--dump-all-plugins"],
+			{ env: environment() },
+		);
+		try {
+			const [plugin] = JSON.parse(stdout) as PluginInfo[];
+			if (plugin) return plugin;
+		} catch {
+			// Reported below.
+		}
+		throw new Error(`the plugin server's dump is no plugin: ${stdout}`);
+	}
+
+	/** Starts the process; resolves when its socket takes connections. */
+	async start(): Promise<void> {
+		// Nobody else may connect: the private key travels over the socket.
+		this.#directory = await mkdtemp(join(tmpdir(), "x-custom-jwt-"));
+		this.#spawn();
+		await this.ready();
+	}
+
+	/** Resolves when the socket takes connections, also after a restart. */
+	async ready(): Promise<void> {
+		const deadline = Date.now() + 15_000;
+		while (!(await isListening(this.socketPath))) {
+			if (Date.now() > deadline)
+				throw new Error("the plugin server does not listen on its socket");
+			await sleep(20);
+		}
+	}
+
+	/** Kills the process the hard way; Kong's rule starts it again. */
+	async kill(): Promise<void> {
+		const child = this.#child;
+		if (!child) return;
+		child.kill("SIGKILL");
+		if (child.exitCode === null && child.signalCode === null)
+			await once(child, "exit");
+	}
+
+	/** Ends the process for good and removes its socket. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		const child = this.#child;
+		if (child && child.exitCode === null && child.signalCode === null) {
+			child.kill();
+			await once(child, "exit");
+		}
+		await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	#spawn(): void {
+		const started = Date.now();
+		const [program = "", ...args] = this.#command;
+		const child = spawn(
+			program,
+			[
+				...args,
+				"--kong-prefix",
+				this.#directory,
+				"--sock-name",
+				"pluginserver.sock",
+			],
+			{ stdio: ["ignore", "pipe", "pipe"], env: environment() },
+		);
+		this.#child = child;
+		for (const stream of [child.stdout, child.stderr])
+			createInterface({ input: stream }).on("line", (line) =>
+				this.#log("info", `[pluginserver] ${line}`),
+			);
+		child.once("exit", async (code, signal) => {
+			if (this.#stopped) return;
+			this.#log("error", `plugin server ended: ${signal ?? code}`);
+			// At most one start a second (Kong fact).
+			await sleep(Math.max(0, started + 1000 - Date.now()));
+			if (!this.#stopped) this.#spawn();
+		});
+	}
+}
+
+function environment(): NodeJS.ProcessEnv {
+	if (!HAS_SOURCES) return process.env;
+	// ts-node looks for the tsconfig in the working directory, which is not ours under Kong.
+	return { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json") };
+}

@@ -1,0 +1,117 @@
+import { createPublicKey, createSecretKey } from "node:crypto";
+import {
+	compactVerify,
+	decodeJwt,
+	decodeProtectedHeader,
+	type JWTPayload,
+} from "jose";
+import { type Credential, consumerOf } from "../../../declarative/model";
+import type { Exit, GatewayRequest } from "../request";
+import { standIn } from "./stand-in";
+
+/** Kong's jwt plugin, reading the token from `Authorization` or the query argument `jwt`. */
+export const jwt = standIn(
+	1450,
+	{
+		key_claim_name: { type: "string", default: "iss" },
+		claims_to_verify: {
+			type: "array",
+			items: { enum: ["exp", "nbf"] },
+			default: [],
+		},
+	},
+	async (request, config, { configuration }) => {
+		const tokens = requestTokens(request);
+		const token = tokens[0];
+		if (!token) return unauthorized("Unauthorized", "Bearer");
+		if (tokens.length > 1) return unauthorized("Multiple tokens provided");
+		const decoded = decode(token);
+		if (!decoded) return unauthorized("Bad token; invalid JSON");
+		const { header, claims } = decoded;
+
+		const claim = config.key_claim_name;
+		const key = claims[claim] ?? header[claim];
+		if (key === undefined)
+			return unauthorized(`No mandatory '${claim}' in claims`);
+		if (key === "") return unauthorized(`Invalid '${claim}' in claims`);
+		const credential = configuration.jwtSecrets.find(
+			(candidate) => candidate.key === key,
+		);
+		if (!credential)
+			return unauthorized(`No credentials found for given '${claim}'`);
+		if (header.alg !== credential.algorithm)
+			return unauthorized("Invalid algorithm");
+		if (!(await verifies(token, credential)))
+			return unauthorized("Invalid signature");
+		const errors = claimErrors(claims, config.claims_to_verify);
+		if (errors) return { ...unauthorized(""), body: errors };
+
+		request.authenticate(
+			consumerOf(configuration, credential),
+			credential,
+			String(credential.key),
+		);
+		request.shared.authenticated_jwt_token = token;
+	},
+);
+
+function unauthorized(
+	message: string,
+	challenge = 'Bearer error="invalid_token"',
+): Exit {
+	return {
+		status: 401,
+		body: { message },
+		headers: { "www-authenticate": challenge },
+	};
+}
+
+function requestTokens(request: GatewayRequest): string[] {
+	const bearer = /\s*bearer\s+(.+)/i.exec(
+		request.header("authorization") ?? "",
+	)?.[1];
+	const tokens = [...request.url.searchParams.getAll("jwt"), bearer ?? ""];
+	return [...new Set(tokens.filter(Boolean))];
+}
+
+function decode(token: string) {
+	try {
+		return {
+			header: decodeProtectedHeader(token) as Record<string, unknown>,
+			claims: decodeJwt(token),
+		};
+	} catch {
+		return undefined;
+	}
+}
+
+async function verifies(
+	token: string,
+	{ algorithm, secret, rsa_public_key }: Credential,
+): Promise<boolean> {
+	const key = String(algorithm).startsWith("HS")
+		? createSecretKey(Buffer.from(String(secret)))
+		: createPublicKey(String(rsa_public_key));
+	try {
+		await compactVerify(token, key, { algorithms: [String(algorithm)] });
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function claimErrors(
+	claims: JWTPayload,
+	toVerify: ("exp" | "nbf")[],
+): Record<string, string> | undefined {
+	const now = Date.now() / 1000;
+	const errors: Record<string, string> = {};
+	for (const name of toVerify) {
+		const value = claims[name];
+		if (typeof value !== "number") errors[name] = "must be a number";
+		else if (name === "exp" && value <= now) errors[name] = "token expired";
+		else if (name === "nbf" && value > now)
+			errors[name] = "token not valid yet";
+	}
+	return Object.keys(errors).length > 0 ? errors : undefined;
+}

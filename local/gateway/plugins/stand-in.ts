@@ -1,0 +1,49 @@
+import type { FromSchema, JSONSchema } from "json-schema-to-ts";
+import { type Configuration, checker } from "../../../declarative/model";
+import type { Exit, GatewayRequest } from "../request";
+
+/** What a stand-in can look up. */
+export interface Lookup {
+	configuration: Configuration;
+	/** `fetch` that knows the gateway's `--resolve` addresses. */
+	fetch: typeof fetch;
+}
+
+/** A stand-in for a bundled plugin of Kong: its priority, what it knows of its configuration, its access phase. */
+export interface StandIn {
+	priority: number;
+	/** Fills in defaults; refuses by name what this stand-in does not know. */
+	check(config: unknown, what: string): Record<string, unknown>;
+	access(
+		request: GatewayRequest,
+		config: Record<string, unknown>,
+		lookup: Lookup,
+	): Promise<Exit | undefined> | Exit | undefined;
+}
+
+/**
+ * Defines a stand-in by the JSON Schema of its configuration.
+ *
+ * @param priority Kong's own; higher runs earlier
+ * @param properties JSON Schema of the supported fields of `config`
+ * @param access returns a response to end the request with, or nothing to go on
+ */
+export function standIn<const P extends Record<string, JSONSchema>>(
+	priority: number,
+	properties: P,
+	access: (
+		request: GatewayRequest,
+		config: FromSchema<{
+			type: "object";
+			properties: P;
+			additionalProperties: false;
+		}>,
+		lookup: Lookup,
+	) => Promise<Exit | undefined> | Exit | undefined,
+): StandIn {
+	return {
+		priority,
+		check: checker({ type: "object", properties, additionalProperties: false }),
+		access: access as StandIn["access"],
+	};
+}

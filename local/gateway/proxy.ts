@@ -1,0 +1,136 @@
+import {
+	type Agent,
+	request as httpRequest,
+	type IncomingMessage,
+	type ServerResponse,
+} from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ServiceEntity } from "../../declarative/model";
+import type { GatewayRequest } from "./request";
+
+// RFC 9110 §7.6.1: these belong to one connection and are not forwarded.
+const HOP_BY_HOP = new Set([
+	"connection",
+	"keep-alive",
+	"proxy-connection",
+	"te",
+	"trailer",
+	"transfer-encoding",
+	"upgrade",
+]);
+
+/** `host:port` of a Service. */
+export function authority({ host, port }: ServiceEntity): string {
+	return `${host}:${port}`;
+}
+
+/**
+ * Streams the request to the backend and its response to the client.
+ *
+ * @param address where the Service really is: host name and port
+ * @throws when the backend cannot be reached, before anything was sent to the client
+ */
+export async function proxy(
+	request: GatewayRequest,
+	service: ServiceEntity,
+	address: { hostname: string; port: number },
+	agent: Agent,
+	response: ServerResponse,
+): Promise<void> {
+	const upstream = httpRequest({
+		...address,
+		agent,
+		method: request.method,
+		path: upstreamPath(request, service),
+		headers: upstreamHeaders(request, service),
+		setHost: false,
+	});
+	response.once("close", () => upstream.destroy());
+	const answered = new Promise<IncomingMessage>((resolve, reject) => {
+		upstream.once("response", resolve);
+		upstream.once("error", reject);
+	});
+	// A body that breaks off shows as an error of the upstream request.
+	pipeline(
+		request.body ? Readable.from([request.body]) : request.incoming,
+		upstream,
+	).catch(() => {});
+	const answer = await answered;
+	response.writeHead(
+		answer.statusCode ?? 502,
+		[
+			...forwarded(answer.rawHeaders),
+			...Object.entries(request.responseHeaders),
+			["via", "1.1 kong/local"],
+			["x-kong-request-id", request.id],
+		].flat(),
+	);
+	// A backend that breaks off mid-body must not look complete to the client.
+	await pipeline(answer, response).catch(() => response.destroy());
+}
+
+/** Kong's path handling `v0`: what follows the route's path is joined to the service's. */
+function upstreamPath(
+	{ url, route }: GatewayRequest,
+	{ path = "" }: ServiceEntity,
+): string {
+	const { strip_path, paths } = route.entity;
+	const prefix = strip_path
+		? (paths.filter((p) => url.pathname.startsWith(p)).sort(longestFirst)[0] ??
+			"")
+		: "";
+	const rest = url.pathname.slice(prefix.length);
+	const joined =
+		path.replace(/\/$/, "") + (rest && !rest.startsWith("/") ? "/" : "") + rest;
+	return (joined || "/") + url.search;
+}
+
+function longestFirst(a: string, b: string): number {
+	return b.length - a.length;
+}
+
+function upstreamHeaders(
+	request: GatewayRequest,
+	service: ServiceEntity,
+): Record<string, string[] | string> {
+	const { headers, incoming, client, id, url } = request;
+	const named = namedByConnection(request);
+	const kept = [...headers].filter(
+		([name]) => !HOP_BY_HOP.has(name) && !named.has(name),
+	);
+	const { remoteAddress = "", localPort = 0 } = incoming.socket;
+	return {
+		...Object.fromEntries(kept),
+		...(headers.has("transfer-encoding") && { "transfer-encoding": "chunked" }),
+		host: authority(service),
+		"x-forwarded-for": [
+			...(headers.get("x-forwarded-for") ?? []),
+			remoteAddress,
+		].join(", "),
+		"x-forwarded-proto": client ? "https" : "http",
+		"x-forwarded-host": (headers.get("host")?.[0] ?? "").replace(/:\d+$/, ""),
+		"x-forwarded-port": String(localPort),
+		"x-forwarded-path": url.pathname,
+		"x-real-ip": remoteAddress,
+		"x-kong-request-id": id,
+	};
+}
+
+/**
+ * Names in the `Connection` header, the first one if there are several. Kong removes these headers after all
+ * plugins have run, whoever set them (Kong: runloop/handler.lua).
+ */
+function namedByConnection(request: GatewayRequest): Set<string> {
+	const names = request.listedHeader("connection")?.split(",") ?? [];
+	return new Set(names.map((name) => name.trim().toLowerCase()));
+}
+
+function forwarded(rawHeaders: string[]): string[][] {
+	const pairs: string[][] = [];
+	for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+		const [name = "", value = ""] = rawHeaders.slice(i, i + 2);
+		if (!HOP_BY_HOP.has(name.toLowerCase())) pairs.push([name, value]);
+	}
+	return pairs;
+}

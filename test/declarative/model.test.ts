@@ -1,0 +1,237 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadDeclarative, parseDeclarative } from "../../declarative/model";
+import { ExternalPlugin } from "../../local/gateway/external-plugin";
+import { type Gateway, startGateway } from "../../local/gateway/gateway";
+import { RpcClient } from "../../local/gateway/rpc";
+import { kongFields } from "../../schema/kong";
+import { packageRoot } from "../../schema/package-root";
+
+const ROOT = packageRoot();
+
+const parse = (yaml: string) => parseDeclarative(yaml, "test.yml");
+
+/** A file with one service of one route, and members added to each. */
+function oneRoute(added: {
+	service?: object;
+	route?: object;
+	plugins?: object[];
+}) {
+	const { plugins = [] } = added;
+	const route = { name: "r", paths: ["/r"], plugins, ...added.route };
+	const service = { name: "s", url: "http://b", routes: [route] };
+	return JSON.stringify({
+		_format_version: "3.0",
+		services: [{ ...service, ...added.service }],
+	});
+}
+
+const oneConsumer = (consumer: object) =>
+	JSON.stringify({ _format_version: "3.0", consumers: [consumer] });
+
+describe("a declarative file is refused that has", () => {
+	test.each([
+		[
+			"no format version",
+			"services: []",
+			"must have required property '_format_version'",
+		],
+		[
+			"another format version",
+			'_format_version: "2.1"',
+			"/_format_version must be equal to constant",
+		],
+		[
+			"an unknown kind of entity",
+			'_format_version: "3.0"\nupstreams: []',
+			"/upstreams is not supported",
+		],
+		[
+			"a global plugin",
+			'_format_version: "3.0"\nplugins: [{ name: cors }]',
+			"/plugins is not supported",
+		],
+		[
+			"an unknown member of a service",
+			oneRoute({ service: { retries: 1 } }),
+			"/services/0/retries is not supported",
+		],
+		[
+			"a service without URL",
+			oneRoute({ service: { url: undefined } }),
+			"/services/0 must have required property 'url'",
+		],
+		[
+			"an unknown member of a route",
+			oneRoute({ route: { hosts: ["h"] } }),
+			"/services/0/routes/0/hosts is not supported",
+		],
+		[
+			"an unknown member of a plugin entry",
+			oneRoute({ plugins: [{ name: "cors", enabled: false }] }),
+			"/services/0/routes/0/plugins/0/enabled is not supported",
+		],
+		[
+			"an unknown member of a consumer",
+			oneConsumer({ username: "u", acls: [] }),
+			"/consumers/0/acls is not supported",
+		],
+		[
+			"an unknown member of a credential",
+			oneConsumer({ keyauth_credentials: [{ key: "k", ttl: 1 }] }),
+			"/consumers/0/keyauth_credentials/0/ttl is not supported",
+		],
+	])("%s", (_, yaml, message) => {
+		expect(() => parse(yaml)).toThrow(`test.yml: ${message}`);
+	});
+});
+
+test.each([
+	["YAML that cannot be read", "- name: x-custom-jwt\n  config: 'SECRET' x"],
+	["two documents", 'a: "SECRET"\n---\nb: "SECRET"'],
+	["an alias without anchor", "a: SECRET\nb: *c"],
+])("%s is refused with its place and without what is there", (_, yaml) => {
+	expect(() => parse(yaml)).toThrow(/^test.yml:2:\d+: (?!.*SECRET)/s);
+});
+
+describe("the gateway does not start on", () => {
+	const running: Gateway[] = [];
+	afterEach(() => Promise.all(running.splice(0).map((one) => one.close())));
+
+	async function start(plugin: { name: string; config?: object }) {
+		const info = {
+			Name: "x-custom-jwt",
+			Version: "1.0.0",
+			Phases: ["access"],
+			Priority: 1025,
+			Schema: {
+				name: "x-custom-jwt",
+				fields: [{ config: { type: "record" as const, fields: kongFields } }],
+			},
+		};
+		const log = () => {};
+		const rpc = new RpcClient("not connected to");
+		const gateway = await startGateway({
+			configuration: parse(oneRoute({ plugins: [plugin] })),
+			externalPlugins: [
+				new ExternalPlugin(JSON.parse(JSON.stringify(info)), rpc, log),
+			],
+			httpPort: 0,
+			httpsPort: 0,
+			clientCa: "",
+			resolve: new Map(),
+			log,
+		});
+		running.push(gateway);
+	}
+
+	test.each([
+		[
+			"a plugin it does not know",
+			{ name: "rate-limiting" },
+			"plugin rate-limiting on route r: not supported by the local gateway",
+		],
+		[
+			"a field of a plugin it does not know",
+			{ name: "key-auth", config: { hide_credentials: true } },
+			"plugin key-auth on route r: /hide_credentials is not supported by the local gateway",
+		],
+		[
+			"a value of a plugin's field it does not know",
+			{ name: "jwt", config: { claims_to_verify: ["iat"] } },
+			"plugin jwt on route r: /claims_to_verify/0 must be equal to one of the allowed values",
+		],
+		[
+			"a field that x-custom-jwt does not have",
+			{ name: "x-custom-jwt", config: { private_jwk: "{}", issuer: "i" } },
+			"plugin x-custom-jwt on route r: issuer: unknown field",
+		],
+		[
+			"a reference to another vault than the environment",
+			{ name: "x-custom-jwt", config: { private_jwk: "{vault://aws/k}" } },
+			"{vault://aws/k} is not supported by the local gateway",
+		],
+		[
+			"x-custom-jwt without a key",
+			{ name: "x-custom-jwt", config: { verbose: true } },
+			"plugin x-custom-jwt on route r: private_jwk: required field missing",
+		],
+	])("%s", async (_, plugin, message) => {
+		await expect(start(plugin)).rejects.toThrow(message);
+	});
+});
+
+test("a plugin on the route wins over the same one on the service", () => {
+	const onRoute = { id: "on-route", name: "key-auth" };
+	const onService = { id: "on-service", name: "key-auth" };
+	const cors = { id: "cors", name: "cors" };
+	const { routes } = parse(
+		oneRoute({
+			service: { id: "s-id", plugins: [onService, cors] },
+			route: { id: "r-id" },
+			plugins: [onRoute],
+		}),
+	);
+	expect(routes[0]?.plugins).toMatchObject([
+		{ id: "on-route", scope: { route_id: "r-id" } },
+		{ id: "cors", scope: { service_id: "s-id" } },
+	]);
+});
+
+describe("the example files hold", () => {
+	const { routes, jwtSecrets, caCertificates } = loadDeclarative([
+		join(ROOT, "kong.yml"),
+		join(ROOT, "kong-enterprise.yml"),
+	]);
+	const testKey = (name: string) =>
+		readFileSync(join(ROOT, "test-keys", name), "utf8");
+
+	function configsOf(plugin: string, field: string): unknown[] {
+		return routes
+			.flatMap(({ plugins }) => plugins)
+			.filter(({ name, config }) => name === plugin && field in config)
+			.map(({ config }) => JSON.parse(String(config[field])));
+	}
+
+	test("the private key of test-keys, wherever x-custom-jwt runs", () => {
+		const keys = configsOf("x-custom-jwt", "private_jwk");
+		expect(keys.length).toBeGreaterThan(0);
+		const key = JSON.parse(testKey("RS256-jwk-private.json"));
+		expect(keys).toEqual(keys.map(() => key));
+	});
+
+	test("the same guard, wherever x-custom-jwt runs", () => {
+		const guarded = routes.filter(({ plugins }) =>
+			plugins.some(({ name }) => name === "x-custom-jwt"),
+		);
+		expect(guarded.length).toBeGreaterThan(0);
+		const guards = guarded.map(({ plugins }) =>
+			["pre-function", "post-function"].map(
+				(guard) => plugins.find(({ name }) => name === guard)?.config,
+			),
+		);
+		expect(guards).toEqual(guards.map(() => guards[0]));
+		expect(guards[0]).not.toContain(undefined);
+	});
+
+	test("the JWK Set of test-keys, as the one that is published", () => {
+		expect(configsOf("request-termination", "body")).toEqual([
+			JSON.parse(testKey("RS256-jwks-public.json")),
+		]);
+	});
+
+	test("the public keys of test-keys, as those that verify clients' tokens", () => {
+		const keys = jwtSecrets.map(({ key, rsa_public_key }) => [
+			key,
+			rsa_public_key,
+		]);
+		expect(keys).toEqual([
+			["http://httpbin:9000/idp", testKey("idp-public.pem")],
+			["my-user", testKey("RS256-public.pem")],
+		]);
+	});
+
+	test("the CA of test-keys, as the one that client certificates need", () => {
+		expect([...caCertificates.values()]).toEqual([testKey("client-ca.pem")]);
+	});
+});

@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { parseDocument } from "yaml";
+import { testKey } from "../../../local/demo/flows";
+import { packageRoot } from "../../../schema/package-root";
+
+const ROOT = packageRoot();
+
+let temporary: string;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+	temporary = mkdtempSync(join(tmpdir(), "start-"));
+});
+afterEach(() => {
+	for (const child of children.splice(0)) child.kill("SIGKILL");
+	rmSync(temporary, { recursive: true });
+});
+
+/** Runs what `npm start -- …` runs; its sockets go into the temporary folder. */
+function npmStart(...args: string[]) {
+	const child = spawn(
+		process.execPath,
+		["-r", "ts-node/register", "cli/main.ts", "gateway", ...args],
+		{ cwd: ROOT, env: { ...process.env, TMPDIR: temporary } },
+	);
+	children.push(child);
+	return child;
+}
+
+async function outcome(child: ReturnType<typeof npmStart>) {
+	const [stdout, stderr, [code]] = await Promise.all([
+		text(child.stdout),
+		text(child.stderr),
+		once(child, "exit"),
+	]);
+	return { stdout, stderr, code };
+}
+
+test.each([[[]], [["--dedicated"]]])(
+	"--check %j prints a line per flow and exits 0",
+	async (server) => {
+		const { stdout, code } = await outcome(npmStart("--check", ...server));
+		const lines = stdout.trim().split("\n");
+		expect(lines).toHaveLength(14);
+		for (const line of lines)
+			expect(line).toMatch(/^ok {5}.*: curl .* → \d{3} /);
+		expect(lines[0]).toContain('verified {"typ":"JWT","alg":"RS256"');
+		expect(code).toBe(0);
+	},
+);
+
+test("--check exits 1 when a flow fails, and says which", async () => {
+	const { stdout, code } = await outcome(
+		npmStart("--check", "--resolve", "httpbin:9000=localhost:1"),
+	);
+	expect(stdout).toMatch(/^FAILED API key: .*502/m);
+	expect(code).toBe(1);
+});
+
+test("a configuration of one's own may sign with another algorithm", async () => {
+	const document = parseDocument(readFileSync(join(ROOT, "kong.yml"), "utf8"));
+	const plugin = ["services", 0, "plugins", 0, "config", "private_jwk"];
+	document.setIn(plugin, testKey("ES256-jwk-private.json"));
+	const jwks = ["routes", 0, "plugins", 0, "config", "body"];
+	document.setIn(jwks, testKey("ES256-jwks-public.json"));
+	const file = join(temporary, "es256.yml");
+	writeFileSync(file, document.toString());
+	const { stdout } = await outcome(npmStart("--check", "--config", file));
+	expect(stdout).toMatch(/^ok {5}API key: .* verified .*"alg":"ES256"/m);
+});
+
+test("a configuration it cannot run ends it at once, naming file and member", async () => {
+	const file = join(temporary, "bad.yml");
+	writeFileSync(file, '_format_version: "3.0"\nupstreams: []\n');
+	const { stderr, code } = await outcome(npmStart("--config", file));
+	expect(stderr).toContain(`${file}: /upstreams is not supported`);
+	expect(code).toBe(2);
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)(
+	"%s ends everything: no socket is left and no process",
+	async (signal) => {
+		const child = npmStart(
+			...["--http-port", "0", "--https-port", "0", "--backend-port", "0"],
+		);
+		let printed = "";
+		child.stdout.on("data", (chunk) => {
+			printed += chunk;
+		});
+		while (!printed.includes("No client certificate"))
+			await once(child.stdout, "data");
+		expect(printed).toContain(
+			"curl -H 'apikey: 012345AZERTY!' 'http://localhost:",
+		);
+		expect(printed).toMatch(/token inspector http:\/\/localhost:\d+\/\n/);
+		const pluginServer = Number(/process (\d+)/.exec(printed)?.[1]);
+		expect(() => process.kill(pluginServer, 0)).not.toThrow();
+		child.kill(signal);
+		const [code] = await once(child, "exit");
+		expect(code).toBe(0);
+		const left = readdirSync(temporary);
+		expect(left.filter((name) => name.startsWith("x-custom-jwt"))).toEqual([]);
+		expect(() => process.kill(pluginServer, 0)).toThrow("ESRCH");
+	},
+);

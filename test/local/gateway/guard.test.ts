@@ -1,0 +1,248 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { decodeJwt } from "jose";
+import { loadDeclarative, type PluginEntry } from "../../../declarative/model";
+import type { Anything } from "../../../local/backend/backend";
+import { CONFIG_FILES, type Demo, startDemo } from "../../../local/demo/demo";
+import { signToken } from "../../../local/demo/flows";
+import { type Reply, send } from "../../../local/http";
+import {
+	bundledStockServer,
+	dedicatedServer,
+	until,
+} from "../../support/server";
+
+const SPELLINGS = [
+	"X-Custom-Jwt",
+	"X-Custom_Jwt",
+	"X_Custom-Jwt",
+	"X_Custom_Jwt",
+];
+const API_KEY = "012345AZERTY!";
+const OTHER = "somebody else";
+
+const servers = [
+	{ name: "the stock plugin server", command: bundledStockServer() },
+	{ name: "the dedicated plugin server", command: dedicatedServer() },
+];
+
+/** A token the backend takes, of another client: what an attacker hopes to get through. */
+let forged: string;
+beforeAll(async () => {
+	forged = await signToken("RS256-jwk-private.json", {
+		iss: "https://kong-gateway:8443/x-custom-jwt",
+		aud: "http://httpbin:9000/anything",
+		client_id: OTHER,
+		jti: "forged",
+	});
+});
+
+const demos: Demo[] = [];
+afterAll(() => Promise.all(demos.map((demo) => demo.close())));
+
+/** The demo, with what is to change in the plugins of each route. */
+async function start(
+	command: string[],
+	change = (plugins: PluginEntry[]) => plugins,
+) {
+	const configuration = loadDeclarative(CONFIG_FILES);
+	for (const route of configuration.routes)
+		route.plugins = change(route.plugins);
+	const received: IncomingHttpHeaders[] = [];
+	const demo = await startDemo({
+		configuration,
+		pluginServerCommand: command,
+		onRequest: (headers) => received.push(headers),
+		log: () => {},
+	});
+	demos.push(demo);
+	return { ...demo, received };
+}
+
+type Guarded = Awaited<ReturnType<typeof start>>;
+
+const withoutGuard = (plugins: PluginEntry[]) =>
+	plugins.filter(({ name }) => !name.endsWith("-function"));
+
+/** A request of a client with an API key and a header of its own. */
+function ask(
+	{ gateway }: Demo,
+	headers: Record<string, string>,
+): Promise<Reply> {
+	return send(`${gateway.httpUrl}/apiKey`, {
+		headers: { apikey: API_KEY, ...headers },
+	});
+}
+
+/** Sends forged headers in all spellings, four at a time, while the plugin server is killed and comes back. */
+async function killUnderLoad(demo: Demo, kills: number): Promise<Reply[]> {
+	const replies: Reply[] = [];
+	let stopped = false;
+	const clients = Array.from({ length: 4 }, async (_, client) => {
+		for (let count = client; !stopped; count++) {
+			const spelling = SPELLINGS[count % SPELLINGS.length] ?? "";
+			replies.push(await ask(demo, { [spelling]: forged }));
+		}
+	});
+	const verified = () => replies.filter(({ status }) => status === 200).length;
+	for (let kill = 0; kill < kills; kill++) {
+		const before = verified();
+		await until("requests are served", () => verified() > before + 50);
+		const others = replies.length;
+		await demo.pluginServer.kill();
+		await until(
+			"requests were sent meanwhile",
+			() => replies.length > others + 20,
+		);
+		await demo.pluginServer.ready();
+	}
+	stopped = true;
+	await Promise.all(clients);
+	return replies;
+}
+
+/** Clients that the backend verified tokens of. */
+function clientsOf(replies: Reply[]): Set<unknown> {
+	return new Set(
+		replies
+			.filter(({ status }) => status === 200)
+			.map(({ body }) => (JSON.parse(body) as Anything).jwt.claims.client_id),
+	);
+}
+
+describe.each(servers)("$name killed under load", ({ command }) => {
+	// Each kill has deadlines of its own, see `until`.
+	jest.setTimeout(90_000);
+
+	test("behind the guard lets nothing through but the gateway's own tokens", async () => {
+		const demo = await start(command);
+		const replies = await killUnderLoad(demo, 3);
+
+		expect(clientsOf(replies)).toEqual(new Set([API_KEY]));
+		const refused = replies.filter(({ status }) => status !== 200);
+		expect(refused.length).toBeGreaterThan(0);
+		for (const { status } of refused) expect([500, 503]).toContain(status);
+
+		const { received } = demo;
+		expect(received).toHaveLength(replies.length - refused.length);
+		for (const headers of received) {
+			const tokens = SPELLINGS.map((name) => headers[name.toLowerCase()]);
+			expect(tokens.slice(1)).toEqual([undefined, undefined, undefined]);
+			expect(decodeJwt(String(tokens[0])).client_id).toBe(API_KEY);
+		}
+	});
+
+	test("without the guard lets a client's own header through", async () => {
+		const demo = await start(command, withoutGuard);
+		const replies = await killUnderLoad(demo, 1);
+		expect(clientsOf(replies)).toEqual(new Set([API_KEY, OTHER]));
+		for (const name of SPELLINGS)
+			expect(
+				demo.received.map((headers) => headers[name.toLowerCase()]),
+			).toContain(forged);
+	});
+});
+
+describe("the guard", () => {
+	const COMMAND = dedicatedServer();
+	let guarded: Guarded;
+	let unguarded: Guarded;
+
+	beforeAll(async () => {
+		guarded = await start(COMMAND);
+		unguarded = await start(COMMAND, withoutGuard);
+	});
+	beforeEach(() => {
+		guarded.received.splice(0);
+	});
+
+	test.each([
+		"X-Custom-Jwt",
+		"close, x-custom-JWT",
+		"keep-alive,\tX-Custom-Jwt",
+	])(
+		"refuses a request that has Kong drop the token by Connection: %j",
+		async (connection) => {
+			const { status, body } = await ask(guarded, { connection });
+			const refusal = { message: "Bad request" };
+			expect([status, JSON.parse(body)]).toEqual([400, refusal]);
+			expect(guarded.received).toEqual([]);
+		},
+	);
+
+	test("refuses it wherever Kong's list of 100 headers ends", async () => {
+		for (let count = 90; count < 110; count++) {
+			const fillers = Array.from({ length: count }, (_, i) => [`X-${i}`, "1"]);
+			const { status } = await ask(guarded, {
+				X_Custom_Jwt: "a",
+				...Object.fromEntries(fillers),
+				connection: "close, X-Custom-Jwt",
+			});
+			// Beyond the list Kong does not drop the token.
+			expect([200, 400]).toContain(status);
+		}
+		expect(guarded.received.length).toBeGreaterThan(0);
+	});
+
+	test("is what stops that: without it the backend gets a request without token", async () => {
+		const { status } = await ask(unguarded, { connection: "X-Custom-Jwt" });
+		expect(status).toBe(401);
+		const [headers] = unguarded.received;
+		expect(headers).not.toHaveProperty("x-custom-jwt");
+	});
+
+	test("leaves other requests alone, also those that name other headers in Connection", async () => {
+		const connection = "close, X-Own";
+		const { status, body } = await ask(guarded, { connection, "X-Own": "1" });
+		expect(status).toBe(200);
+		const { headers } = JSON.parse(body) as Anything;
+		expect(headers).not.toHaveProperty("x-own");
+	});
+
+	test("answers 503 when the token is missing", async () => {
+		await guarded.pluginServer.kill();
+		const { status, body } = await ask(guarded, {});
+		const refusal = { message: "Service unavailable" };
+		expect([status, JSON.parse(body)]).toEqual([503, refusal]);
+		expect(guarded.received).toEqual([]);
+	});
+});
+
+describe("the guard of README for a token in Authorization", () => {
+	const COMMAND = dedicatedServer();
+	const GUARD: Record<string, string> = {
+		"pre-function":
+			'kong.ctx.shared.client_authorization = kong.request.get_header("Authorization")',
+		"post-function": `
+			local now = kong.request.get_header("Authorization")
+			if not now or now == kong.ctx.shared.client_authorization then
+				return kong.response.exit(503, { message = "Service unavailable" })
+			end`,
+	};
+
+	test("takes what the client sent for no token", async () => {
+		const demo = await start(COMMAND, (plugins) =>
+			plugins.map((plugin) => {
+				const { name, config } = plugin;
+				if (name === "x-custom-jwt")
+					config.upstream_custom_jwt_header = "Authorization";
+				const code = GUARD[name];
+				return code ? { ...plugin, config: { access: [code] } } : plugin;
+			}),
+		);
+		const { received } = demo;
+		const authorization = `Bearer ${forged}`;
+		await ask(demo, { authorization });
+		await ask(demo, {});
+		const clients = received.map((headers) =>
+			decodeJwt(String(headers.authorization?.replace("Bearer ", ""))),
+		);
+		expect(clients).toMatchObject([
+			{ client_id: API_KEY },
+			{ client_id: API_KEY },
+		]);
+		await demo.pluginServer.kill();
+		for (const headers of [{ authorization }, {}] as object[])
+			expect((await ask(demo, { ...headers })).status).toBe(503);
+		expect(received).toHaveLength(2);
+	});
+});

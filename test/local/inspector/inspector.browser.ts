@@ -1,0 +1,487 @@
+/** The inspector page in a real browser: `npm run test:browser`. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import axe, { type AxeResults } from "axe-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { type Document, parseDocument } from "yaml";
+import { parseDeclarative } from "../../../declarative/model";
+import { type Backend, startBackend } from "../../../local/backend/backend";
+import { type Demo, startDemo } from "../../../local/demo/demo";
+import { makeFlows, signToken } from "../../../local/demo/flows";
+import { send } from "../../../local/http";
+import { packageRoot } from "../../../schema/package-root";
+import { findChromium } from "../../support/chromium";
+
+const ROOT = packageRoot();
+
+/** As the backend of the demo wants them. */
+const GOOD = {
+	client_id: "my-user",
+	iss: "https://kong-gateway:8443/x-custom-jwt",
+	aud: "http://httpbin:9000/anything",
+	jti: "a8e6bcd5-9b1f-45ab-a4c7-6a23dd3d8f3c",
+};
+
+let browser: Browser;
+let demo: Demo;
+/** What browsers complained about, but for what a test breaks on purpose. */
+const complaints: string[] = [];
+const running: { close(): Promise<void> }[] = [];
+
+async function start(edit: (kongYml: Document) => void = () => {}) {
+	const document = parseDocument(readFileSync(join(ROOT, "kong.yml"), "utf8"));
+	edit(document);
+	const started = await startDemo({
+		configuration: parseDeclarative(document.toString(), "kong.yml, edited"),
+		log: () => {},
+	});
+	running.push(started);
+	return started;
+}
+
+beforeAll(async () => {
+	browser = await chromium.launch({
+		executablePath: findChromium(),
+		// Grey letters make pictures half as big as coloured ones.
+		args: ["--disable-lcd-text"],
+	});
+	demo = await startDemo({ log: () => {} });
+	running.push(demo);
+});
+afterEach(async () => {
+	await Promise.all(browser.contexts().map((context) => context.close()));
+	expect(complaints.splice(0)).toEqual([]);
+});
+afterAll(async () => {
+	await browser?.close();
+	await Promise.all(running.map((part) => part.close()));
+});
+
+async function open(
+	{ backend }: { backend: Backend },
+	options: Parameters<Browser["newPage"]>[0] = {},
+): Promise<Page> {
+	const page = await browser.newPage(options);
+	page.setDefaultTimeout(20_000);
+	page.on("pageerror", (error) => complaints.push(error.message));
+	page.on("console", (message) => {
+		// Fetching a JWK Set that is not to be had is reported by the browser too.
+		const text = `${message.text()} ${message.location().url}`;
+		if (message.type() === "error" && !text.includes("/x-custom-jwt/jwks"))
+			complaints.push(text);
+	});
+	await page.goto(`http://localhost:${backend.port}/`);
+	await page.getByText("Live: new requests").waitFor();
+	return page;
+}
+
+const clickFlow = (page: Page, name: string) =>
+	page.getByRole("button", { name, exact: true }).click();
+
+const paste = (page: Page, text: string) =>
+	page.getByLabel("Any JWT").fill(text);
+
+/** Waits for the verdict with this headline; resolves to its words. */
+async function verdict(page: Page, headline: string): Promise<string> {
+	const found = page.locator("#verdict").filter({ hasText: headline });
+	await found.waitFor();
+	return found.innerText();
+}
+
+/** Cells of the row of the table with this name that begins with this cell. */
+async function cells(page: Page, table: string, first: string) {
+	const row = page
+		.getByRole("table", { name: table, exact: true })
+		.getByRole("row")
+		.filter({
+			has: page.getByRole("rowheader", { name: first, exact: true }),
+		});
+	return (await row.getByRole("cell").allInnerTexts()).map((text) =>
+		text.split("\n"),
+	);
+}
+
+const listed = (page: Page) => page.locator("#requests tr");
+
+describe("the flows", () => {
+	test("each that reaches the backend shows a token that the page verified, each other one who refused it", async () => {
+		const page = await open(demo);
+		const flows = await makeFlows(demo.gateway);
+		let reached = 0;
+		for (const { name, status, clientId } of flows) {
+			await clickFlow(page, name);
+			if (!clientId) {
+				await page
+					.getByText(`${name}: ${status} from the gateway itself`)
+					.waitFor();
+				expect(await listed(page).count()).toBe(reached);
+				continue;
+			}
+			await page
+				.getByText(`${name}: 200, and the backend verified the token`)
+				.waitFor();
+			await listed(page).nth(reached).waitFor();
+			reached += 1;
+			expect(await verdict(page, "✓ Verified")).toContain("key “kong”");
+			const [[value]] = (await cells(page, "Claims", "client_id")) as [
+				string[],
+			];
+			expect(value).toBe(JSON.stringify(clientId));
+		}
+		expect(reached).toBeGreaterThan(5);
+	});
+
+	test("a request is listed with its route, consumer and status, whoever sends it", async () => {
+		const { gateway, backend } = await start();
+		const page = await open({ backend });
+		await send(`${gateway.httpUrl}/apiKey/orders`, {
+			headers: { apikey: "012345AZERTY!" },
+		});
+		await listed(page).first().waitFor();
+		const row = await listed(page).first().getByRole("cell").allInnerTexts();
+		expect(row.slice(1)).toEqual([
+			"/apiKey/orders",
+			"contact@konghq.com-ID1",
+			"200",
+		]);
+	});
+
+	test("a request that the backend refuses is listed with its reason", async () => {
+		const { backend } = await start();
+		const page = await open({ backend });
+		await send(`http://localhost:${backend.port}/anything`);
+		await listed(page).filter({ hasText: "401" }).waitFor();
+		await page.getByText("The request had no header X-Custom-Jwt").waitFor();
+		expect(await page.locator("#token").isVisible()).toBe(false);
+	});
+
+	test("an earlier request can be chosen, and a page opened later shows what was before", async () => {
+		const { backend } = await start();
+		const page = await open({ backend });
+		await clickFlow(page, "Basic");
+		await listed(page).nth(0).waitFor();
+		await clickFlow(page, "API key");
+		await listed(page).nth(1).waitFor();
+		await verdict(page, "Verified");
+		await page.getByRole("button", { name: "/basicAuth" }).click();
+		await verdict(page, "Verified");
+		expect(await cells(page, "Claims", "client_id")).toEqual([
+			['"my-user"'],
+			["credential"],
+		]);
+		const later = await open({ backend });
+		await listed(later).nth(1).waitFor();
+	});
+
+	test("a backend that has no flows, as in its container, says how to send them", async () => {
+		const backend = await startBackend({
+			host: "localhost",
+			port: 0,
+			jwksUrl: "http://localhost:1",
+			issuer: "gateway",
+			audience: "backend",
+			algorithms: ["RS256"],
+			inspector: {
+				folder: join(ROOT, "dist/inspector"),
+				jwksUrl: "http://localhost:1",
+			},
+		});
+		running.push(backend);
+		const page = await open({ backend });
+		await page.getByText("use the curl commands").waitFor();
+	});
+
+	test("claims say where they came from, and times are in words", async () => {
+		const page = await open(demo);
+		await clickFlow(page, "JWT");
+		await page.getByText("JWT: 200, and").waitFor();
+		await verdict(page, "Verified");
+		expect(await cells(page, "Claims", "scope")).toEqual([
+			['"orders:read"'],
+			["incoming token"],
+		]);
+		expect((await cells(page, "Claims", "act"))[1]).toEqual(["consumer"]);
+		const [exp, origin] = await cells(page, "Claims", "exp");
+		expect(exp?.[1]).toMatch(/^expires in (30|29) min/);
+		expect(origin).toEqual(["configuration"]);
+		const [jku] = await cells(page, "Header", "jku");
+		expect(jku?.join(" ")).toMatch(/kong-gateway:8443.* never fetched/);
+	});
+});
+
+describe("what is wrong is said in words", () => {
+	test("a token that is tampered with is invalid, until it is no more", async () => {
+		const page = await open(demo);
+		await clickFlow(page, "Basic");
+		await page.getByText("Basic: 200, and").waitFor();
+		await verdict(page, "Verified");
+		await page.getByLabel("Tamper").check();
+		await verdict(page, "✗ Signature not valid");
+		expect(await cells(page, "Claims", "client_id")).toEqual([
+			['"my-user, tampered"'],
+			["unknown"],
+		]);
+		await page.getByLabel("Tamper").uncheck();
+		await verdict(page, "✓ Verified");
+	});
+
+	test("other requests do not take the place of a token that is tampered with, until the next is asked for", async () => {
+		const { gateway, backend } = await start();
+		const page = await open({ backend });
+		await clickFlow(page, "Basic");
+		await page.getByText("Basic: 200, and").waitFor();
+		await page.getByLabel("Tamper").check();
+		await verdict(page, "✗ Signature not valid");
+		await send(`${gateway.httpUrl}/apiKey`, {
+			headers: { apikey: "012345AZERTY!" },
+		});
+		await listed(page).nth(1).waitFor();
+		await page.getByText("request for /basicAuth").waitFor();
+		expect(await page.getByLabel("Tamper").isChecked()).toBe(true);
+		await clickFlow(page, "API key");
+		await page.getByText("request for /apiKey").waitFor();
+		await verdict(page, "✓ Verified");
+	});
+
+	test.each([
+		[
+			"an expired token",
+			() => signToken("RS256-jwk-private.json", { ...GOOD, exp: 1000 }),
+			"✗ Expired",
+			/signature is the gateway's, but the token expired \d+ y/,
+		],
+		[
+			"a token for another backend",
+			() => signToken("RS256-jwk-private.json", { ...GOOD, aud: "http://pay" }),
+			"✗ Wrong audience",
+			/for “http:\/\/pay”, and this backend is “http:\/\/httpbin:9000\/anything”/,
+		],
+		[
+			"a token of another issuer",
+			() => signToken("RS256-jwk-private.json", { ...GOOD, iss: "mallory" }),
+			"✗ Wrong issuer",
+			/“mallory”/,
+		],
+		[
+			"a token of another key",
+			() => signToken("idp-jwk-private.json", GOOD),
+			"✗ No key for this kid",
+			/the key “.+” \(RS256\); the JWK Set has “kong”/,
+		],
+		[
+			"an unsigned token",
+			async () => "eyJhbGciOiJub25lIn0.eyJjbGllbnRfaWQiOiJhZG1pbiJ9.",
+			"✗ Algorithm not accepted",
+			/“none”; the backend takes RS256/,
+		],
+		[
+			"two parts",
+			async () => "eyJhbGciOiJub25lIn0.e30",
+			"✗ Not a JWT",
+			/three parts .* this has 2/,
+		],
+		["prose", async () => "let me in", "✗ Not a JWT", /this has 1/],
+	])("%s", async (_, token, headline, words) => {
+		const page = await open(demo);
+		await paste(page, await token());
+		expect(await verdict(page, headline)).toMatch(words);
+	});
+
+	test.each([
+		["without the cors plugin on the JWKS route", ["plugins", 1]],
+		["without the JWKS route", []],
+	])("%s the page says so", async (_, missing) => {
+		const broken = await start((kongYml) => {
+			kongYml.deleteIn(["routes", 0, ...missing]);
+		});
+		const page = await open(broken);
+		await paste(page, await signToken("RS256-jwk-private.json", GOOD));
+		expect(await verdict(page, "? No CORS header")).toContain(
+			"without the header Access-Control-Allow-Origin, so no web page may read the JWK Set. Is the route there",
+		);
+	});
+
+	test("a gateway that is gone", async () => {
+		const gone = await start();
+		const page = await open(gone);
+		await clickFlow(page, "Basic");
+		await listed(page).first().waitFor();
+		await verdict(page, "Verified");
+		await gone.gateway.close();
+		await page.getByLabel("Tamper").check();
+		expect(await verdict(page, "? JWKS route down")).toContain(
+			"Nothing answers",
+		);
+		await clickFlow(page, "API key");
+		await page.getByText(/API key: .*ECONNREFUSED/).waitFor();
+		expect(complaints.splice(0).join()).toContain("502");
+	});
+
+	test("a JWKS route that answers something else", async () => {
+		const broken = await start((kongYml) => {
+			kongYml.setIn(["routes", 0, "plugins", 0, "config", "body"], "{}");
+		});
+		const page = await open(broken);
+		await paste(page, await signToken("RS256-jwk-private.json", GOOD));
+		expect(await verdict(page, "? No JWK Set")).toContain("“keys”");
+	});
+
+	test("a backend that is gone", async () => {
+		const gone = await start();
+		const page = await open(gone);
+		await gone.backend.close();
+		await page.getByText("The sample backend is away").waitFor();
+		expect(complaints.splice(0).join()).toContain("/inspector/events");
+	});
+
+	test("a token that expires while it is looked at", async () => {
+		const page = await open(demo);
+		await paste(page, await signToken("RS256-jwk-private.json", GOOD));
+		await verdict(page, "✓ Verified");
+		await page.clock.setFixedTime(Date.now() + 2 * 3600 * 1000);
+		await verdict(page, "✗ Expired");
+	});
+});
+
+describe("a hostile token", () => {
+	test("markup in claims, header and claim names stays text", async () => {
+		const page = await open(demo);
+		const markup = "<img src=x onerror=\"document.title='owned'\">";
+		await paste(
+			page,
+			await signToken("RS256-jwk-private.json", {
+				...GOOD,
+				[markup]: markup,
+				sub: "admin\u202Enimda",
+			}),
+		);
+		await verdict(page, "✓ Verified");
+		expect(await page.locator("img").count()).toBe(0);
+		expect(await page.title()).toBe("Token inspector");
+		expect((await cells(page, "Claims", markup))[0]).toEqual([
+			JSON.stringify(markup),
+		]);
+		expect((await cells(page, "Claims", "sub"))[0]).toEqual([
+			'"admin\\u{202E}nimda"',
+		]);
+	});
+
+	test("its jku is never fetched, and a pasted token goes nowhere", async () => {
+		const page = await open(demo);
+		const asked = new Set<string>();
+		page.on("request", (request) => {
+			asked.add(`${request.method()} ${request.url()}`);
+		});
+		const header = { alg: "RS256", kid: "kong", jku: "https://evil.example/" };
+		const [, claims, signature] = (
+			await signToken("RS256-jwk-private.json", GOOD)
+		).split(".");
+		const part = Buffer.from(JSON.stringify(header)).toString("base64url");
+		await paste(page, [part, claims, signature].join("."));
+		await verdict(page, "✗ Signature not valid");
+		expect((await cells(page, "Header", "jku"))[0]?.[0]).toContain(
+			"evil.example",
+		);
+		expect([...asked]).toEqual([
+			`GET ${demo.gateway.httpUrl}/x-custom-jwt/jwks`,
+		]);
+	});
+
+	test("the page may connect to the gateway and its own backend only", async () => {
+		const page = await open(demo);
+		const blocked = await page.evaluate<string>(
+			`new Promise((resolve) => {
+				addEventListener("securitypolicyviolation", (event) => resolve(event.blockedURI));
+				fetch("http://localhost:1/").catch(() => {});
+			})`,
+		);
+		expect(blocked).toContain("http://localhost:1/");
+		expect(complaints.splice(0).join()).toContain("Content Security Policy");
+	});
+});
+
+describe("for everybody", () => {
+	test("the keyboard alone sends a request, chooses it, tampers and pastes", async () => {
+		const page = await open(await start());
+		const tabTo = async (
+			name: string | RegExp,
+			role: "button" | "checkbox",
+		) => {
+			const wanted = page.getByRole(role, { name, exact: true });
+			for (let presses = 0; presses < 40; presses++) {
+				await page.keyboard.press("Tab");
+				if (await wanted.and(page.locator(":focus")).count()) return;
+			}
+			throw new Error(`Tab does not come to ${name}`);
+		};
+		await tabTo("Basic", "button");
+		await page.keyboard.press("Enter");
+		await verdict(page, "✓ Verified");
+		await tabTo(/\/basicAuth/, "button");
+		await page.keyboard.press("Space");
+		await verdict(page, "✓ Verified");
+		await page.keyboard.press("Tab");
+		await page.keyboard.type("nonsense");
+		await verdict(page, "✗ Not a JWT");
+		await tabTo("Clear", "button");
+		await page.keyboard.press("Enter");
+		await verdict(page, "✓ Verified");
+		await tabTo(/Tamper/, "checkbox");
+		await page.keyboard.press("Space");
+		await verdict(page, "✗ Signature not valid");
+	});
+
+	const desktop = { width: 1040, height: 1160 };
+	const phone = { width: 360, height: 740 };
+	test.each([
+		["light", "desktop", desktop],
+		["dark", "desktop", desktop],
+		["light", "phone", phone],
+		["dark", "phone", phone],
+	] as const)(
+		"looks (%s, %s): nothing is cut off and axe-core finds nothing serious",
+		async (colorScheme, device, viewport) => {
+			const page = await open(await start(), { viewport, colorScheme });
+			for (const flow of ["Client certificate", "Basic", "API key", "JWT"]) {
+				await clickFlow(page, flow);
+				await page.getByText(`${flow}: 200, and`).waitFor();
+			}
+			await listed(page).nth(3).waitFor();
+			await verdict(page, "✓ Verified");
+			if (device === "desktop") await save(page, colorScheme);
+			await expectFit(page);
+			await page.getByLabel("Tamper").check();
+			await verdict(page, "✗ Signature not valid");
+			await expectFit(page);
+			await paste(page, "x".repeat(2000));
+			await verdict(page, "✗ Not a JWT");
+			await expectFit(page);
+		},
+	);
+});
+
+/** No sideways scrolling, and no serious or critical finding of axe-core. */
+async function expectFit(page: Page): Promise<void> {
+	expect(
+		await page.evaluate<number>(
+			"document.documentElement.scrollWidth - innerWidth",
+		),
+	).toBeLessThanOrEqual(0);
+	await page.evaluate(axe.source);
+	const { violations } = await page.evaluate<AxeResults>("axe.run()");
+	const serious = violations.filter(
+		({ impact }) => impact === "serious" || impact === "critical",
+	);
+	expect(
+		serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]),
+	).toEqual([]);
+}
+
+/** Writes a picture of the page to the folder SCREENSHOTS, when it is set: each run's differs. */
+async function save(page: Page, name: string): Promise<void> {
+	const { SCREENSHOTS } = process.env;
+	if (!SCREENSHOTS) return;
+	mkdirSync(SCREENSHOTS, { recursive: true });
+	const picture = await page.screenshot();
+	writeFileSync(join(SCREENSHOTS, `inspector-${name}.png`), picture);
+}

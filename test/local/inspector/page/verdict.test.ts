@@ -1,0 +1,111 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { JWTPayload } from "jose";
+import { signToken, testKey } from "../../../../local/demo/flows";
+import { verdictOn } from "../../../../local/inspector/page/verdict";
+
+const GOOD = { client_id: "me", jti: "1", iss: "gateway", aud: "backend" };
+
+/** What the JWKS route answers. */
+let route: { status: number; body: string };
+const server = createServer((_, response) => {
+	response.writeHead(route.status).end(route.body);
+});
+let jwksUrl: string;
+
+beforeAll(async () => {
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	jwksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+});
+beforeEach(() => {
+	route = { status: 200, body: testKey("RS256-jwks-public.json") };
+});
+afterAll(() => server.close());
+
+async function verdictOnClaims(
+	claims: JWTPayload,
+	keyFile = "RS256-jwk-private.json",
+) {
+	return verdictOn(await signToken(keyFile, claims), {
+		jwksUrl,
+		expectations: {
+			issuer: "gateway",
+			audience: "backend",
+			algorithms: ["RS256"],
+			requiredClaims: ["client_id", "jti"],
+		},
+		flows: [],
+	});
+}
+
+test("a token as the backend wants it is verified", async () => {
+	expect(await verdictOnClaims(GOOD)).toMatchObject({
+		state: "verified",
+		signed: true,
+		detail: expect.stringContaining("“kong”"),
+	});
+});
+
+test.each([
+	["Expired", { exp: 1 }, /expired \d+ y/],
+	["Not valid yet", { nbf: 99_999_999_999 }, /valid in/],
+	["Wrong audience", { aud: ["a", "b"] }, /for “a,b”, .* “backend”/],
+	["Wrong issuer", { iss: "mallory" }, /“mallory”, .* “gateway”/],
+	["No claim jti", { jti: undefined }, /needs the claim jti/],
+	["No claim aud", { aud: undefined }, /needs the claim aud/],
+	["Claim exp not valid", { exp: "soon" }, /claim exp/],
+])(
+	"%s: the signature is good all the same",
+	async (headline, claims, words) => {
+		expect(await verdictOnClaims({ ...GOOD, ...claims } as JWTPayload)).toEqual(
+			{
+				state: "invalid",
+				signed: true,
+				headline,
+				detail: expect.stringMatching(words),
+			},
+		);
+	},
+);
+
+test("a key that the JWK Set does not have, or that it has under the same kid only", async () => {
+	expect(await verdictOnClaims(GOOD, "idp-jwk-private.json")).toMatchObject({
+		state: "invalid",
+		signed: false,
+		headline: "No key for this kid",
+	});
+	const other = JSON.parse(testKey("idp-jwk-public.json"));
+	route.body = JSON.stringify({ keys: [{ ...other, kid: "kong" }] });
+	expect(await verdictOnClaims(GOOD)).toMatchObject({
+		state: "invalid",
+		signed: false,
+		headline: "Signature not valid",
+	});
+});
+
+test("an algorithm the backend does not take", async () => {
+	expect(await verdictOnClaims(GOOD, "ES256-jwk-private.json")).toMatchObject({
+		headline: "Algorithm not accepted",
+		detail: "The token says “ES256”; the backend takes RS256.",
+	});
+});
+
+test.each([
+	[503, "{}", "answers 503 instead"],
+	[200, "<html>", "no member “keys”"],
+	[200, '{"keys":"none"}', "no member “keys”"],
+])("a JWKS route that answers %d %s", async (status, body, words) => {
+	route = { status, body };
+	expect(await verdictOnClaims(GOOD)).toMatchObject({
+		state: "unknown",
+		headline: "No JWK Set",
+		detail: expect.stringContaining(words),
+	});
+});
+
+test("a JWK Set whose members are no keys", async () => {
+	route.body = '{"keys":[null, 1]}';
+	expect(await verdictOnClaims(GOOD)).toMatchObject({ signed: false });
+});
