@@ -5,10 +5,9 @@ import { checkConfiguration } from "../../cli/check";
 import { makeConfiguration, parseSource } from "../../declarative/text";
 import { testKey } from "../../local/demo/flows";
 import { packageRoot } from "../../schema/package-root";
-import { bundledCli } from "../support/cli";
+import { run } from "../support/cli";
 import { temporaryFolder } from "../support/server";
 
-const run = bundledCli();
 const folder = temporaryFolder();
 const ROOT = packageRoot();
 const KONG_YML = readFileSync(join(ROOT, "kong.yml"), "utf8");

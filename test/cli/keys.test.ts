@@ -26,10 +26,9 @@ import {
 } from "../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
-import { bundledCli, secretsOf } from "../support/cli";
+import { run, secretsOf } from "../support/cli";
 import { temporaryFolder } from "../support/server";
 
-const run = bundledCli();
 const folder = temporaryFolder();
 const KEYS = join(packageRoot(), "test-keys");
 const file = (name: string) => join(KEYS, name);

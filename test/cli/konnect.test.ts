@@ -5,10 +5,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { packageRoot } from "../../schema/package-root";
-import { bundledCli } from "../support/cli";
+import { run } from "../support/cli";
 import { temporaryFolder } from "../support/server";
 
-const run = bundledCli();
 const folder = temporaryFolder();
 const TOKEN = "kpat_0123456789abcdefghijklmnopqrstuvwxyz";
 const CONTROL_PLANE = "5d9a3c1e-0f52-4c8b-9a51-6a2f7d1e8b90";

@@ -1,7 +1,5 @@
 import { version } from "../../package.json";
-import { bundledCli } from "../support/cli";
-
-const run = bundledCli();
+import { run } from "../support/cli";
 
 const COMMANDS = [
 	...["keys generate", "keys public", "keys pem", "keys thumbprint"],

@@ -29,10 +29,9 @@ import {
 	parseSource,
 } from "../../declarative/text";
 import { packageRoot } from "../../schema/package-root";
-import { bundledCli, secretsOf } from "../support/cli";
+import { run, secretsOf } from "../support/cli";
 import { temporaryFolder } from "../support/server";
 
-const run = bundledCli();
 const folder = temporaryFolder();
 const KONG_YML = readFileSync(join(packageRoot(), "kong.yml"), "utf8");
 const REFERENCE = "{vault://env/x-custom-jwt-private-jwk}";

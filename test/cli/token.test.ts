@@ -11,9 +11,8 @@ import { testKey } from "../../local/demo/flows";
 import { importSigningKey } from "../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
-import { bundledCli } from "../support/cli";
+import { run } from "../support/cli";
 
-const run = bundledCli();
 const JWKS = join(packageRoot(), "test-keys/RS256-jwks-public.json");
 const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
 const NOW = Math.floor(Date.now() / 1000);

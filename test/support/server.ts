@@ -1,11 +1,10 @@
 /** Plugin server processes for tests; whatever is started here is ended after the file's tests. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { stockServer } from "../../local/gateway/plugin-server";
 import { isListening } from "../../pluginserver/socket";
 import { packageRoot } from "../../schema/package-root";
@@ -31,24 +30,14 @@ export function temporaryFolder(): string {
 	return folder;
 }
 
-/** Runs one of package.json's build scripts, with another output file. */
-export async function build(script: string, outfile: string): Promise<void> {
-	const args = ["run", "-s", script, "--", `--outfile=${outfile}`];
-	await promisify(execFile)("npm", args, { cwd: ROOT });
-}
-
-/** The command of the dedicated server, which is bundled before the file's tests. */
+/** The command of the dedicated server, as `npm run build` bundles it. */
 export function dedicatedServer(): string[] {
-	const bundle = join(temporaryFolder(), "pluginserver.js");
-	beforeAll(() => build("build:pluginserver", bundle));
-	return [process.execPath, bundle];
+	return [process.execPath, join(ROOT, "dist/x-custom-jwt-pluginserver.js")];
 }
 
-/** The command of the stock server on the plugin, which is bundled before the file's tests. */
+/** The command of the stock server on the plugin, as `npm run build` bundles it. */
 export function bundledStockServer(): string[] {
-	const folder = temporaryFolder();
-	beforeAll(() => build("build:plugin", join(folder, "x-custom-jwt.js")));
-	return stockServer(folder);
+	return stockServer(join(ROOT, "dist/plugins"));
 }
 
 /** How a process ended. */

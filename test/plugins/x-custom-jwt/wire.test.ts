@@ -34,7 +34,6 @@ import {
 } from "../../support/recording";
 
 const ROOT = packageRoot();
-const BUNDLES = mkdtempSync(join(tmpdir(), "x-custom-jwt-bundle-"));
 
 /** Plugin servers that must all do the same. */
 const SERVERS: { name: string; command: string[] }[] = [
@@ -44,26 +43,16 @@ const SERVERS: { name: string; command: string[] }[] = [
 	},
 	{
 		name: "kong-js-pluginserver with the bundled plugin",
-		command: stockServer(join(BUNDLES, "plugins")),
+		command: stockServer(join(ROOT, "dist/plugins")),
 	},
 	{
 		name: "the dedicated plugin server",
-		command: [process.execPath, join(BUNDLES, "pluginserver.js")],
+		command: [
+			process.execPath,
+			join(ROOT, "dist/x-custom-jwt-pluginserver.js"),
+		],
 	},
 ];
-
-beforeAll(async () => {
-	const build = (script: string, outfile: string) =>
-		promisify(execFile)(
-			"npm",
-			["run", script, "--", `--outfile=${join(BUNDLES, outfile)}`],
-			{ cwd: ROOT },
-		);
-	await build("build:plugin", "plugins/x-custom-jwt.js");
-	await build("build:pluginserver", "pluginserver.js");
-});
-
-afterAll(() => rm(BUNDLES, { recursive: true }));
 
 const EXIT = "kong.response.exit";
 const SET_HEADER = "kong.service.request.set_header";

@@ -9,10 +9,9 @@ import { type Demo, startDemo } from "../../local/demo/demo";
 import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
-import { bundledCli } from "../support/cli";
+import { run } from "../support/cli";
 import { temporaryFolder, until } from "../support/server";
 
-const run = bundledCli();
 const KONG_YML = readFileSync(join(packageRoot(), "kong.yml"), "utf8");
 const CLIENTS = 4;
 
