@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { Encoder } from "@msgpack/msgpack";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
-import { FrameError, frameReader } from "./frames";
 import { NoInstance } from "./instances";
 import type { Log } from "./log";
+import { FrameError, frameReader } from "./msgpack-frames";
 import { type PluginServerRpc, RpcError } from "./rpc";
 
 /** Longer than any configuration or header block of Kong, in bytes. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
-import { FrameError, frameReader } from "../../pluginserver/frames";
+import { FrameError, frameReader } from "../../pluginserver/msgpack-frames";
 
 const LIMIT = 1024 * 1024;
 

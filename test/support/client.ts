@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Encoder } from "@msgpack/msgpack";
 import { stepMethod } from "../../local/gateway/pdk";
-import { frameReader } from "../../pluginserver/frames";
+import { frameReader } from "../../pluginserver/msgpack-frames";
 
 /** A call of the plugin, as the plugin server hands it to Kong. */
 export interface PdkCall {
