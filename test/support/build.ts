@@ -5,6 +5,6 @@ import { packageRoot } from "../../schema/package-root";
 export default function build(): void {
 	execFileSync("npm", ["run", "-s", "build"], {
 		cwd: packageRoot(),
-		stdio: ["ignore", "ignore", "inherit"],
+		stdio: "pipe",
 	});
 }
