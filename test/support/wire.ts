@@ -76,7 +76,8 @@ function plain(said: unknown): Json {
 	const members = said as Record<string, unknown>;
 	const [kind = "", value] = Object.entries(members)[0] ?? [];
 	if (kind === "nullValue") return undefined;
-	if (/^(string|number|bool|struct|list)Value$/.test(kind)) return plain(value);
+	if (kind === "listValue") return plain({ values: [], ...(value as object) });
+	if (/^(string|number|bool|struct)Value$/.test(kind)) return plain(value);
 	if (kind === "fields") return plain(value);
 	if (kind === "values") return plain(value);
 	return Object.fromEntries(
