@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { JWTPayload } from "jose";
 import type { ConfigFields } from "../../schema/fields";
 import { Misconfigured, Unauthorized } from "./errors";
+import type { Consumer, Service } from "./facts";
 import type { Identity } from "./identity";
-import type { Consumer, Service } from "./pdk";
 import {
 	type Lookup,
 	parseTemplate,
@@ -26,7 +26,7 @@ export interface Draft {
 }
 
 /** What a draft is made from, besides the configuration. */
-export interface Facts {
+export interface Sources {
 	identity: Identity;
 	/** The Kong Service the request goes to. */
 	service: Service | undefined;
@@ -47,7 +47,7 @@ export interface ClaimsPlan {
 	 * @throws {Unauthorized} when a value that must be there is not
 	 * @throws {Misconfigured} when there is neither a service nor an audience
 	 */
-	draft(facts: Facts): Draft;
+	draft(sources: Sources): Draft;
 }
 
 /** Has no member but claims, whatever they are called. */
@@ -119,8 +119,8 @@ export function claimsPlan(
 	const put = (claims: ClaimsMap, claim: string, value: unknown) =>
 		value === undefined ? claims.delete(claim) : claims.set(claim, value);
 
-	function putOwn(claims: ClaimsMap, facts: Facts): void {
-		const { identity, service, requestClaims, lookup } = facts;
+	function putOwn(claims: ClaimsMap, sources: Sources): void {
+		const { identity, service, requestClaims, lookup } = sources;
 		claims.set("client_id", identity.clientId);
 		if (identity.consumer)
 			claims.set("act", actor(identity.consumer, claims.get("act")));
@@ -143,11 +143,11 @@ export function claimsPlan(
 		}
 	}
 
-	function draft(facts: Facts): Draft {
-		const { method, clientId, tokenClaims } = facts.identity;
+	function draft(sources: Sources): Draft {
+		const { method, clientId, tokenClaims } = sources.identity;
 		const claims = copiedClaims(config, tokenClaims);
-		putOwn(claims, facts);
-		putConfigured(claims, facts.lookup);
+		putOwn(claims, sources);
+		putConfigured(claims, sources.lookup);
 		return {
 			// Defines members rather than sets them, `__proto__` too.
 			claims: Object.fromEntries(claims),

@@ -1,3 +1,6 @@
+import { type Refused, refusedChannel } from "./diagnostics";
+import type { Decision } from "./facts";
+
 /** A request that must not reach the backend, and what its client gets to see instead. */
 export abstract class Refusal extends Error {
 	/** HTTP status of the response. */
@@ -59,6 +62,31 @@ export class Misconfigured extends Refusal {
 	) {
 		super(message, reason);
 	}
+}
+
+/**
+ * Refuses a request for whatever was thrown; publishes `Refused`.
+ *
+ * @param thrown anything a `catch` can catch, an unusable configuration too
+ * @param verbose whether the client gets to see the reason
+ */
+export function refusal(
+	thrown: unknown,
+	{ verbose }: { verbose: boolean },
+): Decision {
+	const { status, title, message, reason } = toRefusal(thrown);
+	refusedChannel.publish({ reason } satisfies Refused);
+	return {
+		log: [{ level: status < 500 ? "warn" : "err", message }],
+		logValues: [],
+		exit: {
+			status,
+			body: { message: title, ...(verbose && { detail: message }) },
+		},
+		clearedHeaders: [],
+		upstreamHeaders: [],
+		downstreamHeaders: [],
+	};
 }
 
 /**

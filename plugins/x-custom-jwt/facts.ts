@@ -37,6 +37,93 @@ export type BodyDigest = { sha256: string } | { tooLarge: true };
  */
 export type Ask = (questions: readonly Question[]) => Promise<unknown[]>;
 
+/** A credential entity, whole, of whichever security plugin authenticated; see identity.ts. */
+export type Credential = Record<string, unknown>;
+
+/** Kong's consumer entity. It has a `username`, a `custom_id` or both. */
+export interface Consumer {
+	id: string;
+	username?: string | null;
+	custom_id?: string | null;
+	tags?: string[] | null;
+}
+
+/** Kong's route entity. */
+export interface Route {
+	id: string;
+	name?: string | null;
+}
+
+/** Kong's service entity: where the request goes. */
+export interface Service {
+	id: string;
+	name?: string | null;
+	protocol: string;
+	host: string;
+	port: number;
+	path?: string | null;
+}
+
+/** Types of the answers. */
+interface Answers {
+	credential: Credential;
+	consumer: Consumer;
+	service: Service;
+	route: Route;
+	forwarded_ip: string;
+	forwarded_scheme: string;
+	forwarded_host: string;
+	forwarded_port: number;
+	method: string;
+	path: string;
+	certificate: string;
+	header: string;
+	query: string | true;
+	variable: string;
+	ctx: unknown;
+	shared: unknown;
+	body_digest: BodyDigest;
+}
+
+/** What is known of one request. */
+export class Facts {
+	readonly #answers = new Map<string, unknown>();
+
+	constructor(private readonly ask: Ask) {}
+
+	/** Asks what has not been asked yet, each once and all at once. */
+	async learn(questions: readonly Question[]): Promise<void> {
+		const open = new Map<string, Question>();
+		for (const question of questions)
+			if (!this.#answers.has(id(question))) open.set(id(question), question);
+		if (open.size === 0) return;
+		const answers = await this.ask([...open.values()]);
+		for (const [index, key] of [...open.keys()].entries())
+			this.#answers.set(key, answers[index] ?? undefined);
+	}
+
+	/**
+	 * The answer to a question; undefined when Kong had none.
+	 *
+	 * @param name of the header, query argument, variable or member
+	 * @throws {Error} when it was not asked
+	 */
+	get<About extends Question["about"]>(
+		about: About,
+		name?: string,
+	): Answers[About] | undefined {
+		const key = id({ about, name });
+		if (!this.#answers.has(key)) throw new Error(`never asked for ${key}`);
+		return this.#answers.get(key) as Answers[About] | undefined;
+	}
+}
+
+function id(question: { about: string; name?: string }): string {
+	return question.name === undefined
+		? question.about
+		: `${question.about} ${question.name}`;
+}
+
 /** What becomes of a request. Adapters carry it out in the order of the members. */
 export interface Decision {
 	/** Lines for Kong's error log. */
@@ -46,7 +133,7 @@ export interface Decision {
 	/** Ends the request; it then goes nowhere, and the members below are empty. */
 	exit?: {
 		status: number;
-		headers: Record<string, string>;
+		headers?: Record<string, string>;
 		body: Record<string, unknown>;
 	};
 	/** Headers that the request loses before it goes to the backend. */

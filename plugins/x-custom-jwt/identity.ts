@@ -3,7 +3,7 @@ import type { JWTPayload } from "jose";
 import { decodeJwt } from "jose/jwt/decode";
 import type { ConfigFields } from "../../schema/fields";
 import { Unauthorized } from "./errors";
-import type { Consumer, Credential, Kong } from "./pdk";
+import type { Consumer, Credential, Facts, Question } from "./facts";
 
 /** Whom Kong authenticated. */
 export interface Identity {
@@ -22,80 +22,96 @@ type IdentityConfig = Pick<
 >;
 type AuthMethod = ConfigFields["auth_methods"][number];
 
+/** What tells the method of authentication where the credential does not. */
+const OTHER_MARKS: Question[] = [
+	{ about: "variable", name: "http_x_anonymous_consumer" },
+	{ about: "ctx", name: "CLIENT_VERIFY_OVERRIDE" },
+	{ about: "variable", name: "ssl_client_verify" },
+	{ about: "header", name: "authorization" },
+];
+
+/**
+ * What tells whom Kong authenticated, besides the credential and the consumer.
+ *
+ * @param credential as Kong answered
+ */
+export function identityQuestions(
+	credential: Credential | undefined,
+	config: IdentityConfig,
+): Question[] {
+	const method = methodOf(credential);
+	if (method === "jwt")
+		return [{ about: "shared", name: "authenticated_jwt_token" }];
+	if (method) return [];
+	if (credential && acceptsOnlyKeys(config))
+		return [{ about: "header", name: config.apikey_header }];
+	return config.auth_methods.includes("mtls")
+		? [...OTHER_MARKS, { about: "certificate" }]
+		: OTHER_MARKS;
+}
+
 /**
  * Finds out who the client is, by the credential entity that Kong authenticated and never by a
  * header the client chose. The first method whose mark is seen is the method, accepted or not:
  * `auth_methods` can refuse a request but cannot turn it into another identity.
  *
- * @param credential what `kong.client.get_credential` gave
- * @param authenticated what `kong.client.get_consumer` gave; may be Kong's anonymous consumer
+ * @param facts the credential, the consumer, which may be Kong's anonymous one, and the answers to
+ * `identityQuestions`
  * @throws {Unauthorized} when nobody authenticated, the method is not in `auth_methods`, or it
  * yields no `client_id`
  */
-export async function identify(
-	kong: Kong,
-	config: IdentityConfig,
-	credential: Credential | undefined,
-	authenticated: Consumer | undefined,
-): Promise<Identity> {
-	const consumer =
-		credential || !(await isAnonymous(kong, authenticated))
-			? authenticated
-			: undefined;
-	const identity = (
-		method: AuthMethod,
-		clientId: string,
-		tokenClaims: JWTPayload = {},
-	): Identity => ({ method, clientId, tokenClaims, consumer });
-	const username = text(credential?.username);
-	const key = text(credential?.key);
-	const client_id = text(credential?.client_id);
+export function identify(facts: Facts, config: IdentityConfig): Identity {
+	const credential = facts.get("credential");
+	const method = methodOf(credential);
+	if (method) {
+		accept(config, method);
+		const tokenClaims = method === "jwt" ? validatedClaims(facts) : {};
+		return {
+			method,
+			clientId:
+				method === "jwt"
+					? clientIdClaim(config, tokenClaims)
+					: identifierOf(credential),
+			tokenClaims,
+			consumer: facts.get("consumer"),
+		};
+	}
+	return credential && acceptsOnlyKeys(config)
+		? identifyByKeyHeader(facts, config)
+		: identifyByOtherMarks(facts, config);
+}
 
-	if (username) {
-		accept(config, "basic");
-		return identity("basic", username);
-	}
-	if (key && isJwtCredential(credential)) {
-		accept(config, "jwt");
-		const token = text(await kong.ctx.shared.get("authenticated_jwt_token"));
-		const claims = token && tokenPayload(token);
-		if (!claims)
-			throw new Unauthorized("jwt: the jwt plugin left no token to read");
-		return identity("jwt", clientIdClaim(config, claims), claims);
-	}
-	if (key) {
-		accept(config, "key");
-		return identity("key", key);
-	}
-	if (client_id) {
-		accept(config, "oauth2");
-		return identity("oauth2", client_id);
-	}
-	if (credential && config.auth_methods.join() === "key") {
-		const header = text(await kong.request.getHeader(config.apikey_header));
-		if (!header)
-			throw new Unauthorized(
-				`key: neither the credential nor the header ${config.apikey_header} holds an API key`,
-			);
-		return identity("key", header);
-	}
-	if (await isCertificateVerified(kong)) {
+function identifyByKeyHeader(facts: Facts, config: IdentityConfig): Identity {
+	const clientId = text(facts.get("header", config.apikey_header));
+	if (!clientId)
+		throw new Unauthorized(
+			`key: neither the credential nor the header ${config.apikey_header} holds an API key`,
+		);
+	const consumer = facts.get("consumer");
+	return { method: "key", clientId, tokenClaims: {}, consumer };
+}
+
+function identifyByOtherMarks(facts: Facts, config: IdentityConfig): Identity {
+	const credential = facts.get("credential");
+	const consumer =
+		credential || !isAnonymous(facts) ? facts.get("consumer") : undefined;
+
+	if (isCertificateVerified(facts)) {
 		accept(config, "mtls");
-		return identity("mtls", await subjectDn(kong));
+		const clientId = subjectDn(facts);
+		return { method: "mtls", clientId, tokenClaims: {}, consumer };
 	}
-	if (credential || consumer) {
-		const claims = await bearerClaims(kong);
-		if (claims) {
-			accept(config, "oidc");
-			return identity("oidc", clientIdClaim(config, claims), claims);
-		}
+	const tokenClaims = credential || consumer ? bearerClaims(facts) : undefined;
+	if (tokenClaims) {
+		accept(config, "oidc");
+		const clientId = clientIdClaim(config, tokenClaims);
+		return { method: "oidc", clientId, tokenClaims, consumer };
 	}
 	if (consumer) {
 		accept(config, "consumer");
-		return identity(
-			"consumer",
-			text(consumer.custom_id) ?? text(consumer.username) ?? consumer.id,
-		);
+		const clientId =
+			text(consumer.custom_id) ?? text(consumer.username) ?? consumer.id;
+		return { method: "consumer", clientId, tokenClaims: {}, consumer };
 	}
 	throw new Unauthorized(
 		credential
@@ -105,6 +121,30 @@ export async function identify(
 	);
 }
 
+/** The method that the credential entity itself tells. */
+function methodOf(
+	credential: Credential | undefined,
+): "basic" | "jwt" | "key" | "oauth2" | undefined {
+	if (text(credential?.username)) return "basic";
+	if (text(credential?.key)) return isJwtCredential(credential) ? "jwt" : "key";
+	return text(credential?.client_id) ? "oauth2" : undefined;
+}
+
+/** What the client is called in its credential: its user name, API key or client ID. */
+function identifierOf(credential: Credential | undefined): string {
+	return (
+		text(credential?.username) ??
+		text(credential?.key) ??
+		text(credential?.client_id) ??
+		""
+	);
+}
+
+/** Then a credential that the plugin does not know is an API key's. */
+function acceptsOnlyKeys({ auth_methods }: IdentityConfig): boolean {
+	return auth_methods.join() === "key";
+}
+
 /**
  * Whether the identity follows from the credential alone, its consumer included: a user name, API key
  * or client ID in an entity that belongs to a consumer.
@@ -112,11 +152,12 @@ export async function identify(
 export function isSelfContained(
 	credential: Credential | undefined,
 ): credential is Credential {
-	const identifier =
-		text(credential?.username) ??
-		(isJwtCredential(credential) ? undefined : text(credential?.key)) ??
-		text(credential?.client_id);
-	return identifier !== undefined && ownerId(credential) !== undefined;
+	const method = methodOf(credential);
+	return (
+		method !== undefined &&
+		method !== "jwt" &&
+		ownerId(credential) !== undefined
+	);
 }
 
 /** Whether a consumer is the credential's own, as it is unless another plugin exchanged it. */
@@ -150,14 +191,8 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
  * and so many headers that Kong's is cut off. A client that sends the header itself only loses the
  * consumer.
  */
-async function isAnonymous(
-	kong: Kong,
-	consumer: Consumer | undefined,
-): Promise<boolean> {
-	return (
-		consumer !== undefined &&
-		(await kong.nginx.getVar("http_x_anonymous_consumer")) !== undefined
-	);
+function isAnonymous(facts: Facts): boolean {
+	return facts.get("variable", "http_x_anonymous_consumer") !== undefined;
 }
 
 function isJwtCredential(credential: Credential | undefined): boolean {
@@ -169,10 +204,10 @@ function isJwtCredential(credential: Credential | undefined): boolean {
 }
 
 /** Kong's mTLS plugins overrule the listener's verdict in ngx.ctx (Kong fact). */
-async function isCertificateVerified(kong: Kong): Promise<boolean> {
+function isCertificateVerified(facts: Facts): boolean {
 	const verdict =
-		(await kong.nginx.getCtx("CLIENT_VERIFY_OVERRIDE")) ??
-		(await kong.nginx.getVar("ssl_client_verify"));
+		facts.get("ctx", "CLIENT_VERIFY_OVERRIDE") ??
+		facts.get("variable", "ssl_client_verify");
 	return verdict === "SUCCESS";
 }
 
@@ -180,10 +215,10 @@ async function isCertificateVerified(kong: Kong): Promise<boolean> {
  * Subject of the client certificate in the certificate's own order, e.g. `C=US, O=Kong Inc.,
  * CN=kong`. Node.js escapes what could make one attribute look like two (RFC 2253 §2.4).
  */
-async function subjectDn(kong: Kong): Promise<string> {
-	const chain = await kong.client.tls.getFullClientCertificateChain();
+function subjectDn(facts: Facts): string {
+	const certificate = facts.get("certificate");
 	try {
-		const subject = chain && new X509Certificate(chain).subject;
+		const subject = certificate && new X509Certificate(certificate).subject;
 		if (subject) return subject.split("\n").join(", ");
 	} catch {
 		// Same as no certificate.
@@ -191,9 +226,16 @@ async function subjectDn(kong: Kong): Promise<string> {
 	throw new Unauthorized("mtls: the verified certificate has no subject");
 }
 
-async function bearerClaims(kong: Kong): Promise<JWTPayload | undefined> {
-	const header = await kong.request.getHeader("authorization");
-	const token = /^Bearer +([^ ]+) *$/i.exec(text(header) ?? "")?.[1];
+function validatedClaims(facts: Facts): JWTPayload {
+	const token = text(facts.get("shared", "authenticated_jwt_token"));
+	const claims = token && tokenPayload(token);
+	if (claims) return claims;
+	throw new Unauthorized("jwt: the jwt plugin left no token to read");
+}
+
+function bearerClaims(facts: Facts): JWTPayload | undefined {
+	const header = text(facts.get("header", "authorization"));
+	const token = /^Bearer +([^ ]+) *$/i.exec(header ?? "")?.[1];
 	return token ? tokenPayload(token) : undefined;
 }
 

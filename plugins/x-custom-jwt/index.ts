@@ -1,6 +1,7 @@
 /** What Kong's JavaScript plugin server loads (Kong fact: one plugin per server, by these names). */
 export { version as Version } from "../../package.json";
 export { kongFields as Schema } from "../../schema/kong";
+export { refusal } from "./errors";
 export { Plugin } from "./plugin";
 
 /** The plugin's name in Kong's configuration. */

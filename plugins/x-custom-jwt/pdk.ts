@@ -1,3 +1,5 @@
+import type { Consumer, Credential, Route, Service } from "./facts";
+
 /**
  * The few calls of Kong's PDK that the plugin makes. The types `kong-pdk` publishes are wrong in
  * places (tuples where one value arrives, everything an `object`), so these say what was seen on
@@ -20,12 +22,13 @@ export interface Kong {
 	};
 	ctx: { shared: { get(key: string): Promise<unknown> } };
 	log: {
+		info(message: string): Promise<void>;
 		warn(message: string): Promise<void>;
 		err(message: string): Promise<void>;
 		/** Adds a member to the entries of Kong's log plugins. */
 		setSerializeValue(
 			name: string,
-			value: Record<string, unknown>,
+			value: string | Record<string, unknown>,
 		): Promise<void>;
 	};
 	nginx: {
@@ -51,7 +54,11 @@ export interface Kong {
 	};
 	response: {
 		/** Ends the request. No later PDK call of the same event is ever answered. */
-		exit(status: number, body: Record<string, unknown>): Promise<void>;
+		exit(
+			status: number,
+			body: Record<string, unknown>,
+			headers?: Record<string, string>,
+		): Promise<void>;
 		setHeader(name: string, value: string): Promise<void>;
 	};
 	router: {
@@ -59,33 +66,9 @@ export interface Kong {
 		getService(): Promise<Service | undefined>;
 	};
 	service: {
-		request: { setHeader(name: string, value: string): Promise<void> };
+		request: {
+			clearHeader(name: string): Promise<void>;
+			setHeader(name: string, value: string): Promise<void>;
+		};
 	};
-}
-
-/** A credential entity, whole, of whichever security plugin authenticated; see identity.ts. */
-export type Credential = Record<string, unknown>;
-
-/** Kong's consumer entity. It has a `username`, a `custom_id` or both. */
-export interface Consumer {
-	id: string;
-	username?: string | null;
-	custom_id?: string | null;
-	tags?: string[] | null;
-}
-
-/** Kong's route entity. */
-export interface Route {
-	id: string;
-	name?: string | null;
-}
-
-/** Kong's service entity: where the request goes. */
-export interface Service {
-	id: string;
-	name?: string | null;
-	protocol: string;
-	host: string;
-	port: number;
-	path?: string | null;
 }

@@ -1,4 +1,4 @@
-import { requestClaims } from "./binding";
+import { bindingQuestions, requestClaims } from "./binding";
 import {
 	type Claims,
 	type ClaimsPlan,
@@ -7,18 +7,20 @@ import {
 	issueClaims,
 } from "./claims";
 import { type Config, parseConfig, type Scope } from "./config";
+import { type Signed, signedChannel } from "./diagnostics";
+import { Misconfigured, refusal } from "./errors";
+import { type Ask, type Decision, Facts, type Question } from "./facts";
 import {
-	type Refused,
-	refusedChannel,
-	type Signed,
-	signedChannel,
-} from "./diagnostics";
-import { Misconfigured, toRefusal } from "./errors";
-import { identify, isOwner, isSelfContained } from "./identity";
-import type { Consumer, Credential, Kong, Route, Service } from "./pdk";
+	identify,
+	identityQuestions,
+	isOwner,
+	isSelfContained,
+} from "./identity";
+import type { Kong } from "./pdk";
 import { cacheKey, type IssuedToken, TokenCache } from "./reuse";
+import { askStock, carryOut } from "./stock";
 import { tokenSigner } from "./token";
-import { readVariables } from "./variables";
+import { readVariables, variableQuestions } from "./variables";
 
 /**
  * The plugin as Kong's JavaScript plugin server drives it: one object per plugin entry and nginx
@@ -57,91 +59,96 @@ export class Plugin {
 	}
 
 	/**
-	 * Gives the backend a token for whom Kong authenticated, or ends the request. Nothing is ever
-	 * thrown to the plugin server: it would let the request through without a token (Kong fact).
+	 * Gives the backend a token for whom Kong authenticated, or ends the request.
+	 *
+	 * @param ask asks Kong about the request; is called twice at most
+	 * @returns never rejects: a request whose plugin fails may go through without a token (Kong fact)
+	 */
+	async decide(ask: Ask): Promise<Decision> {
+		try {
+			return this.#forward(await this.#token(new Facts(ask)));
+		} catch (thrown) {
+			return refusal(thrown, this.#config);
+		}
+	}
+
+	/**
+	 * What the stock plugin server calls for each request.
 	 *
 	 * @param kong the PDK of this request
 	 */
 	async access(kong: Kong): Promise<void> {
+		const decision = await this.decide(askStock(kong));
 		try {
-			await this.#addToken(kong);
+			await carryOut(kong, decision);
 		} catch (thrown) {
-			await this.#refuse(kong, thrown);
+			await carryOut(kong, refusal(thrown, this.#config));
 		}
 	}
 
-	async #addToken(kong: Kong): Promise<void> {
+	#forward({ token, logged }: IssuedToken): Decision {
+		const {
+			upstream_custom_jwt_header: upstream,
+			downstream_custom_jwt_header: downstream,
+		} = this.#config;
+		const isAuthorization = upstream.toLowerCase() === "authorization";
+		return {
+			log: [],
+			logValues:
+				Object.keys(logged).length > 0 ? [["x_custom_jwt", logged]] : [],
+			clearedHeaders: [],
+			upstreamHeaders: [
+				[upstream, isAuthorization ? `Bearer ${token}` : token],
+			],
+			downstreamHeaders: downstream ? [[downstream, token]] : [],
+		};
+	}
+
+	async #token(facts: Facts): Promise<IssuedToken> {
 		const config = this.#config;
-		const { token, logged } = await this.#token(kong);
-		const upstream = config.upstream_custom_jwt_header;
-		await kong.service.request.setHeader(
-			upstream,
-			upstream.toLowerCase() === "authorization" ? `Bearer ${token}` : token,
-		);
-		if (config.downstream_custom_jwt_header)
-			await kong.response.setHeader(config.downstream_custom_jwt_header, token);
-		if (Object.keys(logged).length > 0)
-			await kong.log.setSerializeValue("x_custom_jwt", logged);
-	}
-
-	async #token(kong: Kong): Promise<IssuedToken> {
 		const tokens = this.#tokens;
-		const credential = await kong.client.getCredential();
-		if (!tokens) {
-			const { draft } = await this.#draft(kong, credential);
-			return this.#issue(draft, issueClaims(this.#config, draft, Date.now()));
-		}
+		const { questions, onlyCredential } = this.#needs;
+		const mayReuse = tokens && this.#ownInstance && onlyCredential;
+		await facts.learn(mayReuse ? [CREDENTIAL] : questions);
+		const credential = facts.get("credential");
 		const byCredential =
 			// Without asking Kong whose request it is.
-			this.#ownInstance &&
-			this.#needs.onlyCredential &&
-			isSelfContained(credential)
+			mayReuse && isSelfContained(credential)
 				? cacheKey("credential", JSON.stringify(credential))
 				: undefined;
-		const known = byCredential && tokens.get(byCredential);
+		const known = byCredential && tokens?.get(byCredential);
 		if (known) return known;
 
-		const { draft, consumer } = await this.#draft(kong, credential);
+		await facts.learn([...questions, ...identityQuestions(credential, config)]);
+		const draft = this.#draft(facts);
+		if (!tokens)
+			return this.#issue(draft, issueClaims(config, draft, Date.now()));
 		const text = JSON.stringify(draft);
 		const key =
-			byCredential && isOwner(consumer, credential)
+			byCredential && isOwner(facts.get("consumer"), credential)
 				? byCredential
 				: cacheKey("draft", text);
 		const reused = tokens.get(key);
 		if (reused) return reused;
-		const claims = issueClaims(this.#config, draft, Date.now());
+		const claims = issueClaims(config, draft, Date.now());
 		const token = this.#issue(draft, claims);
 		tokens.set(key, token, claims, text.length);
 		return token;
 	}
 
-	async #draft(
-		kong: Kong,
-		credential: Credential | undefined,
-	): Promise<{ draft: Draft; consumer: Consumer | undefined }> {
+	#draft(facts: Facts): Draft {
 		const config = this.#config;
-		const needs = this.#needs;
-		const consumer = await kong.client.getConsumer();
-		const service = needs.service ? await kong.router.getService() : undefined;
-		const route = needs.route ? await kong.router.getRoute() : undefined;
-		requireOwnInstance(config.scope, { service, route, consumer });
-
-		const identity = await identify(kong, config, credential, consumer);
-		const values = await readVariables(kong, this.#plan.variables, {
+		requireOwnInstance(config.scope, facts);
+		const identity = identify(facts, config);
+		const values = readVariables(this.#plan.variables, facts, identity);
+		return this.#plan.draft({
 			identity,
-			credential,
-			service,
-			route,
-		});
-		const draft = this.#plan.draft({
-			identity,
-			service,
+			service: this.#needs.service ? facts.get("service") : undefined,
 			requestClaims: config.bind_request
-				? await requestClaims(kong, config.max_request_body_size)
+				? requestClaims(facts, config.max_request_body_size)
 				: {},
 			lookup: (variable) => values.get(variable),
 		});
-		return { draft, consumer };
 	}
 
 	async #issue(draft: Draft, claims: Claims): Promise<IssuedToken> {
@@ -151,32 +158,20 @@ export class Plugin {
 		signedChannel.publish({ alg: this.key.alg, seconds } satisfies Signed);
 		return { token, logged: loggedClaims(this.#config, draft, claims) };
 	}
-
-	async #refuse(kong: Kong, thrown: unknown): Promise<void> {
-		const refusal = toRefusal(thrown);
-		const { reason } = refusal;
-		refusedChannel.publish({ reason } satisfies Refused);
-		const detail = this.#config.verbose ? { detail: refusal.message } : {};
-		const log = refusal.status < 500 ? kong.log.warn : kong.log.err;
-		// The request must end whether or not it can be logged.
-		await log(refusal.message).catch(() => {});
-		await kong.response.exit(refusal.status, {
-			message: refusal.title,
-			...detail,
-		});
-	}
 }
+
+const CREDENTIAL: Question = { about: "credential" };
 
 /** What a configuration needs to know of a request. */
 interface Needs {
 	service: boolean;
-	route: boolean;
+	questions: Question[];
 	/** Whether the claims follow from the credential, when the identity does. */
 	onlyCredential: boolean;
 }
 
 function needsOf(
-	{ audience, bind_request, scope }: Config,
+	{ audience, bind_request, max_request_body_size, scope }: Config,
 	{ variables }: ClaimsPlan,
 ): Needs {
 	const names = (root: string) =>
@@ -185,7 +180,14 @@ function needsOf(
 	const route = names("route");
 	return {
 		service: service || Boolean(scope.service_id),
-		route: route || Boolean(scope.route_id),
+		questions: [
+			CREDENTIAL,
+			{ about: "consumer" },
+			...(service || scope.service_id ? [{ about: "service" } as const] : []),
+			...(route || scope.route_id ? [{ about: "route" } as const] : []),
+			...variableQuestions(variables),
+			...(bind_request ? bindingQuestions(max_request_body_size) : []),
+		],
 		onlyCredential:
 			!bind_request &&
 			!["headers", "query_params", "client"].some(names) &&
@@ -199,14 +201,11 @@ function needsOf(
  * After a restart of the stock plugin server Kong can run a request on the instance of another
  * plugin entry, with another key and issuer (Kong fact): such a request must not be signed.
  */
-function requireOwnInstance(
-	scope: Scope,
-	of: { service?: Service; route?: Route; consumer?: Consumer },
-): void {
-	const isOwn =
-		(!scope.consumer_id || scope.consumer_id === of.consumer?.id) &&
-		(!scope.service_id || scope.service_id === of.service?.id) &&
-		(!scope.route_id || scope.route_id === of.route?.id);
+function requireOwnInstance(scope: Scope, facts: Facts): void {
+	const isOwn = (["consumer", "service", "route"] as const).every((entity) => {
+		const own = scope[`${entity}_id`];
+		return !own || own === facts.get(entity)?.id;
+	});
 	if (!isOwn)
 		throw new Misconfigured(
 			"the instance belongs to another plugin entry; Kong used a stale instance id after the plugin server restarted",

@@ -1,8 +1,8 @@
 import { decodeProtectedHeader } from "jose/decode/protected_header";
 import type { ConfigFields } from "../../schema/fields";
 import { Misconfigured, Unauthorized } from "./errors";
+import type { Credential, Facts, Question } from "./facts";
 import type { Identity } from "./identity";
-import type { Credential, Kong, Route, Service } from "./pdk";
 
 /** Members of Kong's entities that a template can name. */
 const ENTITY_MEMBERS = [
@@ -63,32 +63,49 @@ export function requireVariable(
 		);
 }
 
-/** What the plugin knows of a request when templates are filled in. */
-export interface Known {
-	identity: Identity;
-	credential: Credential | undefined;
-	service: Service | undefined;
-	route: Route | undefined;
+/**
+ * What the values of variables follow from, besides the identity and the credential.
+ *
+ * @param variables names that `requireVariable` let pass
+ */
+export function variableQuestions(variables: readonly string[]): Question[] {
+	return variables.flatMap((variable): Question[] => {
+		const { root, member } = split(variable);
+		switch (root) {
+			case "headers":
+				return [{ about: "header", name: member }];
+			case "query_params":
+				return [{ about: "query", name: member }];
+			case "client":
+				return [{ about: "forwarded_ip" }];
+			case "service":
+			case "route":
+				return [{ about: root }];
+			default:
+				return [];
+		}
+	});
 }
 
 /**
- * Reads the values of variables, with a PDK call for each header, query parameter and IP address.
+ * Reads the values of variables.
  *
  * @param variables distinct names that `requireVariable` let pass
+ * @param facts with answers to `variableQuestions`
  * @returns values by name, without those there are none of
  * @throws {Unauthorized} when the client sends its API key or a token as one of them
  */
-export async function readVariables(
-	kong: Kong,
+export function readVariables(
 	variables: readonly string[],
-	known: Known,
-): Promise<Map<string, unknown>> {
+	facts: Facts,
+	identity: Identity,
+): Map<string, unknown> {
 	const values = new Map<string, unknown>();
 	for (const variable of variables) {
-		const value = (await read(kong, variable, known)) ?? undefined;
+		const value = read(variable, facts, identity) ?? undefined;
 		if (value === undefined) continue;
 		// Whatever the name: Kong's plugins can be told to find them anywhere.
-		if (isCredential(value, known.identity))
+		if (isCredential(value, identity))
 			throw new Unauthorized(
 				`$(${variable}) holds an API key or a token, which no claim may repeat`,
 				"claim_refused",
@@ -98,31 +115,26 @@ export async function readVariables(
 	return values;
 }
 
-async function read(
-	kong: Kong,
-	variable: string,
-	{ identity, credential, service, route }: Known,
-): Promise<unknown> {
+function read(variable: string, facts: Facts, identity: Identity): unknown {
 	const { root, member } = split(variable);
 	switch (root) {
 		case "headers":
-			return kong.request.getHeader(member);
+			return facts.get("header", member);
 		case "query_params":
-			return kong.request.getQueryArg(member);
+			return facts.get("query", member);
 		case "client":
-			return kong.client.getForwardedIp();
+			return facts.get("forwarded_ip");
 		case "claims":
 			return memberAt(identity.tokenClaims, member);
+		case "consumer":
+			return memberAt(identity.consumer, member);
+		case "credential":
+			return memberAt(entityOf(facts.get("credential")), member);
+		case "service":
+		case "route":
+			return memberAt(facts.get(root), member);
 		default:
-			return memberAt(
-				{
-					consumer: identity.consumer,
-					credential: entityOf(credential),
-					service,
-					route,
-				},
-				variable,
-			);
+			return undefined;
 	}
 }
 

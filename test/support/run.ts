@@ -3,12 +3,25 @@ import type { Channel } from "node:diagnostics_channel";
 import { type JWTPayload, jwtVerify } from "jose";
 import { testKey } from "../../local/demo/flows";
 import { Plugin } from "../../plugins/x-custom-jwt";
-import { type FakeRequest, fakeKong, type Seen } from "./fake-kong";
+import type { Decision } from "../../plugins/x-custom-jwt/facts";
+import { asking, type KnownRequest } from "./facts";
 import { rawConfig } from "./samples";
+
+/** What the plugin asked about a request and decided, headers by name. */
+export interface Seen {
+	/** E.g. `header x-tenant-id`, one list per time it asked. */
+	rounds: string[][];
+	upstreamHeaders: Record<string, string>;
+	downstreamHeaders: Record<string, string>;
+	/** What Kong's log plugins get. */
+	serialized: Record<string, unknown>;
+	logs: Decision["log"];
+	exit: Decision["exit"];
+}
 
 /** Runs one request through a new instance of the plugin. */
 export async function run(
-	request: FakeRequest,
+	request: KnownRequest,
 	config: object = {},
 ): Promise<Seen> {
 	return runOn(new Plugin(rawConfig(config)), request);
@@ -17,11 +30,18 @@ export async function run(
 /** Runs one request through an instance. */
 export async function runOn(
 	plugin: Plugin,
-	request: FakeRequest,
+	request: KnownRequest,
 ): Promise<Seen> {
-	const kong = fakeKong(request);
-	await plugin.access(kong);
-	return kong.seen;
+	const { ask, rounds } = asking(request);
+	const decision = await plugin.decide(ask);
+	return {
+		rounds,
+		upstreamHeaders: Object.fromEntries(decision.upstreamHeaders),
+		downstreamHeaders: Object.fromEntries(decision.downstreamHeaders),
+		serialized: Object.fromEntries(decision.logValues),
+		logs: decision.log,
+		exit: decision.exit,
+	};
 }
 
 const publicKey = createPublicKey(testKey("ES256-public.pem"));
@@ -33,7 +53,7 @@ export async function verify(token = ""): Promise<JWTPayload> {
 
 /** The claims that the backend gets for a request. */
 export async function claimsFor(
-	request: FakeRequest,
+	request: KnownRequest,
 	config: object = {},
 ): Promise<JWTPayload> {
 	const { upstreamHeaders, exit } = await run(request, config);

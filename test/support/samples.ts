@@ -1,7 +1,11 @@
 import { testKey } from "../../local/demo/flows";
 import type { Config } from "../../plugins/x-custom-jwt/config";
-import type { Consumer, Route, Service } from "../../plugins/x-custom-jwt/pdk";
-import type { FakeRequest } from "./fake-kong";
+import type {
+	Consumer,
+	Route,
+	Service,
+} from "../../plugins/x-custom-jwt/facts";
+import type { KnownRequest } from "./facts";
 
 /** Entities as Kong hands them to plugins, and secrets that must stay where they are. */
 
@@ -73,7 +77,7 @@ export const forgedHeaders = {
 };
 
 /** One well authenticated request per method. */
-export const requests: Record<Config["auth_methods"][number], FakeRequest> = {
+export const requests: Record<Config["auth_methods"][number], KnownRequest> = {
 	basic: { credential: credentials.basic, consumer, service },
 	jwt: {
 		credential: credentials.jwt,
@@ -86,7 +90,7 @@ export const requests: Record<Config["auth_methods"][number], FakeRequest> = {
 	mtls: {
 		service,
 		vars: { ssl_client_verify: "SUCCESS" },
-		chain: testKey("client-cert.pem"),
+		certificate: testKey("client-cert.pem"),
 	},
 	oidc: {
 		credential: credentials.idOnly,
@@ -98,7 +102,7 @@ export const requests: Record<Config["auth_methods"][number], FakeRequest> = {
 };
 
 /** Kong's anonymous consumer: a consumer without credential, and a header Kong sets. */
-export const anonymous: FakeRequest = {
+export const anonymous: KnownRequest = {
 	consumer: { id: "5e2b545b-f71b-50c7-9afa-b2bf20dba80b", username: "guest" },
 	headers: { "x-anonymous-consumer": "true" },
 	service,

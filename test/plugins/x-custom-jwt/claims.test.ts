@@ -3,8 +3,8 @@ import { decodeJwt } from "jose";
 import {
 	type Claims,
 	claimsPlan,
-	type Facts,
 	issueClaims,
+	type Sources,
 } from "../../../plugins/x-custom-jwt/claims";
 import { parseConfig } from "../../../plugins/x-custom-jwt/config";
 import {
@@ -33,7 +33,7 @@ function claimsOf(
 	{
 		values = {},
 		...facts
-	}: Partial<Facts> & { values?: Record<string, unknown> } = {},
+	}: Partial<Sources> & { values?: Record<string, unknown> } = {},
 ): Claims {
 	const draft = claimsPlan({ ...defaults, ...config }).draft({
 		identity: {

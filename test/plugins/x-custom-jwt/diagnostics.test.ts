@@ -2,7 +2,7 @@ import {
 	refusedChannel,
 	signedChannel,
 } from "../../../plugins/x-custom-jwt/diagnostics";
-import type { FakeRequest } from "../../support/fake-kong";
+import type { KnownRequest } from "../../support/facts";
 import { published, run } from "../../support/run";
 import { anonymous, requests } from "../../support/samples";
 
@@ -15,7 +15,7 @@ describe("whoever counts is told", () => {
 		expect(await published(refusedChannel, action)).toEqual([]);
 	});
 
-	test.each<[string, FakeRequest, object]>([
+	test.each<[string, KnownRequest, object]>([
 		["nobody_authenticated", anonymous, {}],
 		["method_not_accepted", requests.key, { auth_methods: ["basic"] }],
 		["no_client_id", requests.jwt, { bearer_clientid_claim: "azp" }],
@@ -31,11 +31,7 @@ describe("whoever counts is told", () => {
 		],
 		["no_audience", { ...requests.key, service: undefined }, {}],
 		["wrong_instance", requests.key, { service_id: "other" }],
-		[
-			"unexpected",
-			{ ...requests.key, failing: { "client.getConsumer": 1 } },
-			{},
-		],
+		["unexpected", { ...requests.key, failing: { consumer: 1 } }, {}],
 	])("of a refused request that it was %s", async (reason, request, config) => {
 		const action = () => run(request, config);
 		expect(await published(refusedChannel, action)).toEqual([{ reason }]);

@@ -1,10 +1,13 @@
 import { testKey } from "../../../local/demo/flows";
 import { makeCertificate } from "../../../local/gateway/certificate";
 import { parseConfig } from "../../../plugins/x-custom-jwt/config";
-import { identify } from "../../../plugins/x-custom-jwt/identity";
-import type { Consumer } from "../../../plugins/x-custom-jwt/pdk";
+import type { Consumer } from "../../../plugins/x-custom-jwt/facts";
+import {
+	identify,
+	identityQuestions,
+} from "../../../plugins/x-custom-jwt/identity";
 import { AUTH_METHODS } from "../../../schema/fields";
-import { type FakeRequest, fakeKong } from "../../support/fake-kong";
+import { factsOf, type KnownRequest } from "../../support/facts";
 import {
 	API_KEY,
 	anonymous,
@@ -23,17 +26,17 @@ const defaults = parseConfig(rawConfig());
 const SUBJECT =
 	"C=US, ST=California, O=Kong Inc., OU=Konnect, CN=kong, emailAddress=contact@konghq.com";
 
-function identityOf(
-	request: FakeRequest,
-	config: Partial<typeof defaults> = {},
+async function identityOf(
+	request: KnownRequest,
+	overrides: Partial<typeof defaults> = {},
 ) {
-	const { credential, consumer } = request;
-	return identify(
-		fakeKong(request),
-		{ ...defaults, ...config },
-		credential,
-		consumer,
-	);
+	const config = { ...defaults, ...overrides };
+	const facts = await factsOf(request, [
+		{ about: "credential" },
+		{ about: "consumer" },
+		...identityQuestions(request.credential, config),
+	]);
+	return identify(facts, config);
 }
 
 /** A 401 whose reason holds the text. */
@@ -122,7 +125,7 @@ describe("the client is", () => {
 });
 
 describe("nobody is authenticated", () => {
-	test.each<[string, FakeRequest]>([
+	test.each<[string, KnownRequest]>([
 		["without credential, consumer and certificate", {}],
 		["when the consumer is Kong's anonymous one", anonymous],
 		[
@@ -311,7 +314,10 @@ describe("a client certificate", () => {
 			[{ O: ["Kong Inc."] }, { CN: ["kong, CN=admin"] }],
 			{ days: 1 },
 		);
-		const { clientId } = await identityOf({ ...requests.mtls, chain: cert });
+		const { clientId } = await identityOf({
+			...requests.mtls,
+			certificate: cert,
+		});
 		expect(clientId).toBe("O=Kong Inc., CN=kong\\, CN=admin");
 	});
 
@@ -319,27 +325,33 @@ describe("a client certificate", () => {
 		const { cert } = await makeCertificate([{ CN: ["kong\nCN=admin"] }], {
 			days: 1,
 		});
-		const { clientId } = await identityOf({ ...requests.mtls, chain: cert });
+		const { clientId } = await identityOf({
+			...requests.mtls,
+			certificate: cert,
+		});
 		expect(clientId).toBe("CN=kong\\0ACN=admin");
 	});
 
 	test("may have a subject in any script", async () => {
 		const { cert } = await makeCertificate([{ CN: ["Zoë 客户"] }], { days: 1 });
-		const { clientId } = await identityOf({ ...requests.mtls, chain: cert });
+		const { clientId } = await identityOf({
+			...requests.mtls,
+			certificate: cert,
+		});
 		expect(clientId).toBe("CN=Zoë 客户");
 	});
 
 	test("is the client's own, not the authority's that follows in the chain", async () => {
-		const chain = testKey("client-cert.pem") + testKey("client-ca.pem");
-		const { clientId } = await identityOf({ ...requests.mtls, chain });
+		const certificate = testKey("client-cert.pem") + testKey("client-ca.pem");
+		const { clientId } = await identityOf({ ...requests.mtls, certificate });
 		expect(clientId).toBe(SUBJECT);
 	});
 
 	test("without a subject names no client", async () => {
 		const { cert } = await makeCertificate([], { days: 1 });
-		for (const chain of [cert, "not PEM", undefined])
+		for (const certificate of [cert, "not PEM", undefined])
 			await expect(
-				identityOf({ ...requests.mtls, chain }),
+				identityOf({ ...requests.mtls, certificate }),
 			).rejects.toMatchObject(unauthorized("no subject"));
 	});
 });
@@ -359,7 +371,7 @@ describe("an incoming token", () => {
 		},
 	);
 
-	const withToken = (token: unknown): FakeRequest => ({
+	const withToken = (token: unknown): KnownRequest => ({
 		...requests.jwt,
 		shared: { authenticated_jwt_token: token },
 	});
@@ -446,7 +458,7 @@ describe("oidc", () => {
 		);
 	});
 
-	test.each<[string, FakeRequest]>([
+	test.each<[string, KnownRequest]>([
 		["a credential and a consumer", requests.oidc],
 		["a credential only", { credential: credentials.idOnly, headers }],
 		["a consumer only", { consumer, headers }],

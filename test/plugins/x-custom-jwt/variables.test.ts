@@ -1,9 +1,11 @@
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
+import { Facts } from "../../../plugins/x-custom-jwt/facts";
 import {
 	readVariables,
 	requireVariable,
+	variableQuestions,
 } from "../../../plugins/x-custom-jwt/variables";
-import { type FakeRequest, fakeKong } from "../../support/fake-kong";
+import { asking, type KnownRequest } from "../../support/facts";
 import { claimsFor, run } from "../../support/run";
 import {
 	API_KEY,
@@ -26,7 +28,7 @@ const ENTITY_VARIABLES = [
 const check = (variable: string, apikey_header = "apikey") =>
 	requireVariable(variable, "config/subject", { apikey_header });
 
-const request: FakeRequest = {
+const request: KnownRequest = {
 	credential: credentials.basic,
 	consumer: { ...consumer, tags: ["gold", "eu"] },
 	service: { ...service, name: "orders" },
@@ -36,25 +38,24 @@ const request: FakeRequest = {
 	url: "http://kong:8000/orders?q=books&q=music&empty=&amp=%26",
 };
 
-/** Reads variables of a request; also tells which PDK calls that took. */
+/** Reads variables of a request; also tells what was asked for them. */
 async function read(
 	variables: string[],
-	{ claims = {}, of = request }: { claims?: object; of?: FakeRequest } = {},
+	{ claims = {}, of = request }: { claims?: object; of?: KnownRequest } = {},
 ) {
-	const kong = fakeKong(of);
-	const { credential, consumer, service, route } = of;
-	const values = await readVariables(kong, variables, {
-		identity: {
-			method: "jwt",
-			clientId: "web-shop",
-			tokenClaims: { ...claims },
-			consumer,
-		},
-		credential,
-		service,
-		route,
+	const { ask, rounds } = asking(of);
+	const facts = new Facts(ask);
+	await facts.learn([{ about: "credential" }, ...variableQuestions(variables)]);
+	const values = readVariables(variables, facts, {
+		method: "jwt",
+		clientId: "web-shop",
+		tokenClaims: { ...claims },
+		consumer: of.consumer,
 	});
-	return { values: Object.fromEntries(values), calls: kong.seen.calls };
+	return {
+		values: Object.fromEntries(values),
+		asked: rounds.flat().filter((name) => name !== "credential"),
+	};
 }
 
 describe("a variable", () => {
@@ -64,22 +65,22 @@ describe("a variable", () => {
 		["consumer.custom_id", "alice-custom-id", []],
 		["consumer.tags", ["gold", "eu"], []],
 		["credential.id", credentials.basic.id, []],
-		["service.id", service.id, []],
-		["service.name", "orders", []],
-		["route.id", route.id, []],
-		["route.name", route.name, []],
-		["client.ip", "192.0.2.7", ["client.getForwardedIp"]],
-		["headers.x-tenant-id", "acme", ["request.getHeader"]],
-		["headers.X-Tenant-Id", "acme", ["request.getHeader"]],
-		["headers.x-empty", "", ["request.getHeader"]],
-		["query_params.q", "books", ["request.getQueryArg"]],
-		["query_params.empty", "", ["request.getQueryArg"]],
-		["query_params.amp", "&", ["request.getQueryArg"]],
-	])("%s is %j, for the PDK calls %j", async (variable, value, calls) => {
+		["service.id", service.id, ["service"]],
+		["service.name", "orders", ["service"]],
+		["route.id", route.id, ["route"]],
+		["route.name", route.name, ["route"]],
+		["client.ip", "192.0.2.7", ["forwarded_ip"]],
+		["headers.x-tenant-id", "acme", ["header x-tenant-id"]],
+		["headers.X-Tenant-Id", "acme", ["header X-Tenant-Id"]],
+		["headers.x-empty", "", ["header x-empty"]],
+		["query_params.q", "books", ["query q"]],
+		["query_params.empty", "", ["query empty"]],
+		["query_params.amp", "&", ["query amp"]],
+	])("%s is %j, for the questions %j", async (variable, value, asked) => {
 		check(variable);
 		expect(await read([variable])).toEqual({
 			values: { [variable]: value },
-			calls,
+			asked,
 		});
 	});
 
@@ -104,17 +105,9 @@ describe("a variable", () => {
 	});
 
 	test("that is a query parameter without value is true", async () => {
-		const kong = fakeKong();
-		kong.request.getQueryArg = async () => true;
-		const identity = { method: "key", clientId: "k", tokenClaims: {} } as const;
-		const known = {
-			identity: { ...identity, consumer: undefined },
-			credential: undefined,
-			service: undefined,
-			route: undefined,
-		};
-		const values = await readVariables(kong, ["query_params.debug"], known);
-		expect(values.get("query_params.debug")).toBe(true);
+		const of = { url: "http://kong:8000/?debug" };
+		const { values } = await read(["query_params.debug"], { of });
+		expect(values).toEqual({ "query_params.debug": true });
 	});
 });
 
@@ -147,7 +140,7 @@ describe("a claim", () => {
 			check(variable);
 			expect(await read([variable], { claims })).toEqual({
 				values: { [variable]: value },
-				calls: [],
+				asked: [],
 			});
 		},
 	);
@@ -251,7 +244,7 @@ describe("a configuration is refused", () => {
 describe("a client's secret gets into no claim, whatever it is sent as:", () => {
 	const OTHER_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2ln";
 
-	test.each<[string, FakeRequest, string]>([
+	test.each<[string, KnownRequest, string]>([
 		[
 			"its API key in a header",
 			{ ...requests.key, headers: { "x-copy": API_KEY } },
@@ -312,7 +305,7 @@ describe("a client's secret gets into no claim, whatever it is sent as:", () => 
 
 	const encode = (text: string) => Buffer.from(text).toString("base64url");
 
-	test.each<[string, FakeRequest]>([
+	test.each<[string, KnownRequest]>([
 		[
 			"a token whose header's JSON has a space",
 			{

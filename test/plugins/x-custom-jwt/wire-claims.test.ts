@@ -376,10 +376,10 @@ describe.each(SERVERS)("$name", ({ command }) => {
 		const calls = await run(byKey, config);
 		const { jti } = decodeJwt(tokenIn(calls));
 		expect(calls.slice(-2).map(({ Method }) => Method)).toEqual([
-			SET_HEADER,
 			LOG,
+			SET_HEADER,
 		]);
-		expect(calls.at(-1)).toEqual({
+		expect(calls.at(-2)).toEqual({
 			Method: LOG,
 			Args: [
 				"x_custom_jwt",
@@ -415,13 +415,13 @@ describe.each(SERVERS)("$name", ({ command }) => {
 			});
 			expect(calls.slice(0, -1)).toEqual([
 				...OWN_CALLS,
-				{ Method: HEADER, Args: ["content-length"] },
-				{ Method: BODY, Args: [1_048_576] },
 				{ Method: "kong.request.get_method", Args: [] },
 				{ Method: "kong.request.get_forwarded_scheme", Args: [] },
 				{ Method: "kong.request.get_forwarded_host", Args: [] },
 				{ Method: "kong.request.get_forwarded_port", Args: [] },
 				{ Method: "kong.request.get_raw_path", Args: [] },
+				{ Method: HEADER, Args: ["content-length"] },
+				{ Method: BODY, Args: [1_048_576] },
 			]);
 		});
 

@@ -1,0 +1,204 @@
+import { Plugin } from "../../../plugins/x-custom-jwt";
+import type { Decision, Question } from "../../../plugins/x-custom-jwt/facts";
+import { askStock, carryOut } from "../../../plugins/x-custom-jwt/stock";
+import type { KnownRequest } from "../../support/facts";
+import { fakeKong } from "../../support/fake-kong";
+import { verify } from "../../support/run";
+import {
+	consumer,
+	credentials,
+	rawConfig,
+	requests,
+	route,
+	service,
+} from "../../support/samples";
+
+const request: KnownRequest = {
+	credential: credentials.key,
+	consumer,
+	service,
+	route,
+	ip: "192.0.2.7",
+	method: "PUT",
+	url: "https://api.example:8443/a%20b?q=1",
+	headers: { "x-a": "b" },
+	vars: { ssl_client_verify: "NONE" },
+	ctx: { a: 1 },
+	shared: { b: 2 },
+	certificate: "PEM",
+};
+
+test.each<[Question, string[], unknown]>([
+	[{ about: "credential" }, ["client.getCredential"], credentials.key],
+	[{ about: "consumer" }, ["client.getConsumer"], consumer],
+	[{ about: "service" }, ["router.getService"], service],
+	[{ about: "route" }, ["router.getRoute"], route],
+	[{ about: "forwarded_ip" }, ["client.getForwardedIp"], "192.0.2.7"],
+	[{ about: "forwarded_scheme" }, ["request.getForwardedScheme"], "https"],
+	[{ about: "forwarded_host" }, ["request.getForwardedHost"], "api.example"],
+	[{ about: "forwarded_port" }, ["request.getForwardedPort"], 8443],
+	[{ about: "method" }, ["request.getMethod"], "PUT"],
+	[{ about: "path" }, ["request.getRawPath"], "/a%20b"],
+	[
+		{ about: "certificate" },
+		["client.tls.getFullClientCertificateChain"],
+		"PEM",
+	],
+	[{ about: "header", name: "X-A" }, ["request.getHeader", "X-A"], "b"],
+	[{ about: "query", name: "q" }, ["request.getQueryArg", "q"], "1"],
+	[
+		{ about: "variable", name: "ssl_client_verify" },
+		["nginx.getVar", "ssl_client_verify"],
+		"NONE",
+	],
+	[{ about: "ctx", name: "a" }, ["nginx.getCtx", "a"], 1],
+	[{ about: "shared", name: "b" }, ["ctx.shared.get", "b"], 2],
+])("the stock server answers %j by %j", async (question, call, answer) => {
+	const kong = fakeKong(request);
+	expect(await askStock(kong)([question])).toEqual([answer]);
+	expect(kong.calls).toEqual([call]);
+});
+
+test("questions are asked one after another, as answers of calls made at once can be mixed up", async () => {
+	const kong = fakeKong(request);
+	let waiting = 0;
+	kong.request.getHeader = async (name) => {
+		waiting += 1;
+		expect(waiting).toBe(1);
+		await Promise.resolve();
+		waiting -= 1;
+		return name;
+	};
+	const names = ["a", "b", "c"];
+	const questions = names.map((name) => ({ about: "header", name }) as const);
+	expect(await askStock(kong)(questions)).toEqual(names);
+});
+
+describe("the digest of a body", () => {
+	const digestOf = async (of: KnownRequest) => {
+		const kong = fakeKong(of);
+		const [digest] = await askStock(kong)([
+			{ about: "body_digest", maxBytes: 1000 },
+		]);
+		return { digest, calls: kong.calls.map(([name]) => name) };
+	};
+	const EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+	const CALLS = ["request.getHeader", "request.getRawBody"];
+
+	test("is of the bytes", async () => {
+		const digest = { sha256: EMPTY };
+		expect(await digestOf({ body: "" })).toEqual({ digest, calls: CALLS });
+		const body = "x".repeat(1000);
+		expect((await digestOf({ body })).digest).toHaveProperty("sha256");
+	});
+
+	test("is not had of one that is larger by its Content-Length, which Kong would answer with 500", async () => {
+		const headers = { "content-length": "1001" };
+		expect(await digestOf({ body: "x", headers })).toEqual({
+			digest: { tooLarge: true },
+			calls: ["request.getHeader"],
+		});
+	});
+
+	test.each(["x".repeat(1001), "é".repeat(501)])(
+		"is not had of one that turns out to be larger",
+		async (body) => {
+			const digest = { tooLarge: true };
+			expect(await digestOf({ body })).toEqual({ digest, calls: CALLS });
+		},
+	);
+
+	test("is not that of an empty one when Kong has none", async () => {
+		expect((await digestOf({})).digest).toBeUndefined();
+	});
+});
+
+describe("a decision is carried out", () => {
+	const decision: Decision = {
+		log: [{ level: "info", message: "started" }],
+		logValues: [["x_custom_jwt", { jti: "1" }]],
+		clearedHeaders: ["X-Gone"],
+		upstreamHeaders: [["X-Custom-Jwt", "token"]],
+		downstreamHeaders: [["X-Token", "token"]],
+	};
+
+	test("in the order of its members", async () => {
+		const kong = fakeKong(request);
+		await carryOut(kong, decision);
+		expect(kong.calls).toEqual([
+			["log.info", "started"],
+			["log.setSerializeValue", "x_custom_jwt", { jti: "1" }],
+			["service.request.clearHeader", "X-Gone"],
+			["service.request.setHeader", "X-Custom-Jwt", "token"],
+			["response.setHeader", "X-Token", "token"],
+		]);
+	});
+
+	test("up to the exit, as Kong answers no later PDK call", async () => {
+		const kong = fakeKong(request);
+		const exit = { status: 401, headers: { A: "b" }, body: { message: "no" } };
+		await carryOut(kong, { ...decision, exit });
+		expect(kong.calls.at(-1)).toEqual([
+			"response.exit",
+			401,
+			{ message: "no" },
+			{ A: "b" },
+		]);
+	});
+});
+
+describe("on the stock server", () => {
+	const EXIT = "response.exit";
+	const access = async (of: KnownRequest, failing = {}, config = {}) => {
+		const kong = fakeKong(of, failing);
+		await new Plugin(rawConfig(config)).access(kong);
+		return kong.calls;
+	};
+
+	test("the backend gets a token", async () => {
+		const [name, header, token] = (await access(requests.key)).at(-1) ?? [];
+		expect([name, header]).toEqual([
+			"service.request.setHeader",
+			"X-Custom-Jwt",
+		]);
+		await verify(String(token));
+	});
+
+	test.each([
+		["basic", 4],
+		["key", 4],
+		["oauth2", 4],
+		["jwt", 5],
+	] as const)(
+		"a request of %s takes %d round trips to Kong",
+		async (method, calls) => {
+			expect(await access(requests[method])).toHaveLength(calls);
+		},
+	);
+
+	const SECRET = "secret-that-only-Kong-knows";
+	const boom = new Error(SECRET);
+
+	test.each([
+		["client.getConsumer", {}],
+		["router.getService", {}],
+		["service.request.setHeader", {}],
+		["response.setHeader", { downstream_custom_jwt_header: "X-Token" }],
+		["log.setSerializeValue", { log_claims: ["jti"] }],
+	])(
+		"a request ends with 500, without the error's text, when %s fails",
+		async (call, config) => {
+			const calls = await access(requests.key, { [call]: boom }, config);
+			expect(calls.at(-1)?.slice(0, 2)).toEqual([EXIT, 500]);
+			expect(JSON.stringify(calls)).not.toContain(SECRET);
+		},
+	);
+
+	test.each([
+		["log.warn", 401, { service }],
+		["log.err", 500, { ...requests.key, service: undefined }],
+	])("a request ends though %s fails", async (call, status, of) => {
+		const calls = await access(of, { [call]: boom });
+		expect(calls.at(-1)?.slice(0, 2)).toEqual([EXIT, status]);
+	});
+});
