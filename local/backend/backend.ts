@@ -1,28 +1,23 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
-import {
-	createRemoteJWKSet,
-	errors,
-	type JWTPayload,
-	type JWTVerifyResult,
-	jwtVerify,
-	type ProtectedHeaderParameters,
-} from "jose";
+import { type HttpBindings, serve } from "@hono/node-server";
+import { Hono } from "hono";
+import { errors, type JWTPayload, type ProtectedHeaderParameters } from "jose";
 import idpKeySet from "../../test-keys/idp-jwks-public.json";
 import {
 	type Inspector,
 	type InspectorOptions,
 	makeInspector,
 } from "../inspector/inspector";
+import { tokenVerifier } from "./verify";
 
 /** What the sample backend trusts, and where it listens. */
 export interface BackendOptions {
 	host: string;
 	/** TCP port; 0 takes a free one. */
 	port: number;
-	/** URL of the gateway's JWK Set. The URL in a token's own `jku` is never used. */
+	/** URL of the gateway's JWK Set. */
 	jwksUrl: string;
 	issuer: string;
 	audience: string;
@@ -31,7 +26,7 @@ export interface BackendOptions {
 	/** How the JWK Set is cached, in milliseconds; as jose does it by default. */
 	jwksCache?: { cacheMaxAge: number; cooldownDuration: number };
 	/** Told of each request to `/anything`, verified or not. */
-	onRequest?: (headers: IncomingMessage["headers"]) => void;
+	onRequest?: (headers: IncomingHttpHeaders) => void;
 	inspector: InspectorOptions;
 }
 
@@ -48,11 +43,17 @@ export interface Anything {
 	method: string;
 	url: string;
 	args: Record<string, string>;
-	headers: IncomingMessage["headers"];
+	headers: IncomingHttpHeaders;
 	data: string;
 	origin: string | undefined;
 	/** The token, as the backend verified it. */
 	jwt: { header: ProtectedHeaderParameters; claims: JWTPayload };
+}
+
+/** The body of an answer from `/anything` to a request that was not accepted. */
+export interface NotAccepted {
+	message: string;
+	reason: string;
 }
 
 /** Base URL of the test identity provider, as clients' tokens and kong.yml name it. */
@@ -67,10 +68,6 @@ const MAX_HEADER_BYTES = 64 * 1024;
  * identity provider: `/idp/jwks` and its discovery document. At `/` is the inspector page.
  */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-	const keySet = createRemoteJWKSet(
-		new URL(options.jwksUrl),
-		options.jwksCache,
-	);
 	const { issuer, audience, algorithms } = options;
 	const expectations = {
 		issuer,
@@ -78,63 +75,64 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 		algorithms,
 		requiredClaims: ["client_id", "jti"],
 	};
-	const inspector = makeInspector(options.inspector, expectations);
-
-	async function answer(
-		request: IncomingMessage,
-	): Promise<{ status: number; body: object }> {
-		const url = new URL(request.url ?? "/", "http://backend");
-		if (url.pathname === "/idp/jwks") return { status: 200, body: idpKeySet };
-		if (url.pathname === "/idp/.well-known/openid-configuration")
-			return {
-				status: 200,
-				body: { issuer: IDP_ISSUER, jwks_uri: `${IDP_ISSUER}/jwks` },
-			};
-		if (!url.pathname.startsWith("/anything"))
-			return { status: 404, body: { message: "Not found" } };
-		options.onRequest?.(request.headers);
-		const data = await text(request);
-		let verified: JWTVerifyResult;
-		try {
-			verified = await jwtVerify(
-				String(request.headers["x-custom-jwt"]),
-				keySet,
-				expectations,
-			);
-		} catch (error) {
-			if (!(error instanceof errors.JOSEError)) throw error;
-			return {
-				status: 401,
-				body: { message: "Unauthorized", reason: error.message },
-			};
-		}
-		const anything: Anything = {
-			method: request.method ?? "",
-			url: request.url ?? "",
-			args: Object.fromEntries(url.searchParams),
-			headers: request.headers,
-			data,
-			origin: request.socket.remoteAddress,
-			jwt: { header: verified.protectedHeader, claims: verified.payload },
-		};
-		return { status: 200, body: anything };
-	}
-
-	const server = createServer(
-		{ maxHeaderSize: MAX_HEADER_BYTES },
-		async (request, response) => {
-			if (inspector.handle(request, response)) return;
-			const { status, body } = await answer(request).catch((error: Error) => ({
-				status: 502,
-				body: { message: "the JWK Set cannot be had", reason: error.message },
-			}));
-			if (request.url?.startsWith("/anything"))
-				inspector.record(request, status, body);
-			response.writeHead(status, { "content-type": "application/json" });
-			response.end(`${JSON.stringify(body, null, 2)}\n`);
-		},
+	const verify = tokenVerifier(
+		options.jwksUrl,
+		expectations,
+		options.jwksCache,
 	);
-	server.listen(options.port, options.host);
+	const inspector = makeInspector(options.inspector, expectations);
+	const app = new Hono<{ Bindings: HttpBindings }>();
+
+	// Kong can be made to send /anything/../inspector, which `URL` would take for the inspector.
+	app.use(async (context, next) => {
+		const [sent] = context.env.incoming.url?.split("?") ?? [];
+		const isSame = sent === new URL(context.req.url).pathname;
+		return isSame ? next() : context.notFound();
+	});
+	app.get("/idp/jwks", (context) => context.json(idpKeySet));
+	app.get("/idp/.well-known/openid-configuration", (context) =>
+		context.json({ issuer: IDP_ISSUER, jwks_uri: `${IDP_ISSUER}/jwks` }),
+	);
+	app.all("/anything/*", async (context) => {
+		const { incoming } = context.env;
+		options.onRequest?.(incoming.headers);
+		const answer = (status: 200 | 401 | 502, body: Anything | NotAccepted) => {
+			inspector.record(incoming, status, body);
+			return context.body(`${JSON.stringify(body, null, 2)}\n`, status, {
+				"content-type": "application/json",
+			});
+		};
+		try {
+			const { protectedHeader, payload } = await verify(
+				context.req.header("x-custom-jwt"),
+			);
+			return answer(200, {
+				method: incoming.method ?? "",
+				url: incoming.url ?? "",
+				args: context.req.query(),
+				headers: incoming.headers,
+				data: await context.req.text(),
+				origin: incoming.socket.remoteAddress,
+				jwt: { header: protectedHeader, claims: payload },
+			});
+		} catch (error) {
+			const isRefused = error instanceof errors.JOSEError;
+			return answer(isRefused ? 401 : 502, {
+				message: isRefused ? "Unauthorized" : "the JWK Set cannot be had",
+				reason: error instanceof Error ? error.message : typeof error,
+			});
+		}
+	});
+	app.route("/", inspector.routes);
+	app.notFound((context) => context.json({ message: "Not found" }, 404));
+
+	const server = serve({
+		fetch: app.fetch,
+		hostname: options.host,
+		port: options.port,
+		overrideGlobalObjects: false,
+		serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
+	}) as Server;
 	await once(server, "listening");
 	return {
 		port: (server.address() as AddressInfo).port,

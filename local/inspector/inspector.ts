@@ -1,14 +1,16 @@
 import { readFile } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import type { Anything } from "../backend/backend";
+import type { HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+import { csrf } from "hono/csrf";
+import { HTTPException } from "hono/http-exception";
+import { secureHeaders } from "hono/secure-headers";
+import { type SSEStreamingApi, streamSSE } from "hono/streaming";
+import type { Anything, NotAccepted } from "../backend/backend";
+import type { Expectations } from "../backend/verify";
 import type { Reply } from "../http";
-import type {
-	Expectations,
-	FlowOutcome,
-	ReceivedRequest,
-	Settings,
-} from "./protocol";
+import type { FlowOutcome, ReceivedRequest, Settings } from "./protocol";
 
 /** What the inspector is started with. */
 export interface InspectorOptions {
@@ -25,25 +27,35 @@ export interface Inspector {
 	/** The latest requests, oldest first. */
 	received: ReceivedRequest[];
 	/** Keeps a request that was answered and shows it on open pages. */
-	record(request: IncomingMessage, status: number, body: object): void;
-	/** Answers a request for the inspector; false when it is for something else. */
-	handle(request: IncomingMessage, response: ServerResponse): boolean;
+	record(
+		request: IncomingMessage,
+		status: number,
+		body: Anything | NotAccepted,
+	): void;
+	/** The page at `/`, and what it asks for below `/inspector/`. */
+	routes: Hono<{ Bindings: HttpBindings }>;
+}
+
+/** An open page. */
+interface Page {
+	stream: SSEStreamingApi;
+	/** Events that it has not read yet, in characters. */
+	unread: number;
+	close(): void;
 }
 
 /** As many requests are kept, in memory only. */
 const KEPT = 50;
 
 /** A page that is so far behind is cut off; its browser connects again and gets what is kept. */
-const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+const MAX_UNREAD = 16 * 1024 * 1024;
 
-const FLOWS = "/inspector/flows/";
-
-const FILES: Record<string, { name: string; type: string } | undefined> = {
-	"/": { name: "index.html", type: "text/html; charset=utf-8" },
-	"/inspector/page.js": { name: "page.js", type: "text/javascript" },
-	"/inspector/style.css": { name: "style.css", type: "text/css" },
-	"/inspector/icon.svg": { name: "icon.svg", type: "image/svg+xml" },
-};
+const FILES = [
+	{ path: "/", name: "index.html", type: "text/html; charset=utf-8" },
+	{ path: "/inspector/page.js", name: "page.js", type: "text/javascript" },
+	{ path: "/inspector/style.css", name: "style.css", type: "text/css" },
+	{ path: "/inspector/icon.svg", name: "icon.svg", type: "image/svg+xml" },
+];
 
 /**
  * The inspector shows whole tokens, so only this machine's user may see them: no CORS header lets
@@ -52,138 +64,117 @@ const FILES: Record<string, { name: string; type: string } | undefined> = {
  */
 const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** Makes the server's half of the inspector page, at `/` and below `/inspector/`. */
+/** Makes the server's half of the inspector page. */
 export function makeInspector(
 	{ folder, jwksUrl, flows = async () => [] }: InspectorOptions,
 	expectations: Expectations,
 ): Inspector {
 	const received: ReceivedRequest[] = [];
-	const pages = new Set<ServerResponse>();
+	const pages = new Set<Page>();
 	let lastId = 0;
 
-	const headers = {
-		"content-security-policy": [
-			"default-src 'self'",
-			// The gateway for the JWK Set, and this backend itself for its events and flows.
-			`connect-src 'self' ${new URL(jwksUrl).origin}`,
-			"base-uri 'none'",
-			"form-action 'none'",
-			"frame-ancestors 'none'",
-			// No text becomes markup, whatever a claim holds.
-			"require-trusted-types-for 'script'",
-			"trusted-types 'none'",
-		].join("; "),
-		"cross-origin-resource-policy": "same-origin",
-		"x-content-type-options": "nosniff",
-		"referrer-policy": "no-referrer",
-		"cache-control": "no-store",
-	};
+	async function show(page: Page, event: string, data: unknown): Promise<void> {
+		const text = JSON.stringify(data);
+		page.unread += text.length;
+		if (page.unread > MAX_UNREAD) return page.close();
+		await page.stream.writeSSE({ event, data: text });
+		page.unread -= text.length;
+	}
 
 	function record(
 		request: IncomingMessage,
 		status: number,
-		body: object,
+		body: Anything | NotAccepted,
 	): void {
-		const { jwt, reason } = body as Partial<Anything> & { reason?: string };
-		const { client_id } = (jwt?.claims.act ?? {}) as { client_id?: unknown };
+		const consumer = "jwt" in body ? actorOf(body) : undefined;
 		// Kong says in this header what the client asked it for.
 		const path = request.headers["x-forwarded-path"] ?? request.url;
 		const item: ReceivedRequest = {
 			id: ++lastId,
 			time: Date.now(),
 			path: String(path),
-			...(typeof client_id === "string" && { consumer: client_id }),
+			...(consumer !== undefined && { consumer }),
 			status,
-			...(reason && { reason }),
+			...("reason" in body && { reason: body.reason }),
 			token: String(request.headers["x-custom-jwt"] ?? ""),
 		};
 		received.push(item);
 		if (received.length > KEPT) received.shift();
-		for (const page of pages)
-			if (page.writableLength > MAX_BACKLOG_BYTES) page.destroy();
-			else page.write(event("request", item));
+		for (const page of pages) show(page, "request", item);
 	}
 
-	async function serve(
-		request: IncomingMessage,
-		response: ServerResponse,
-		target: string,
-	): Promise<void> {
-		for (const [name, value] of Object.entries(headers))
-			response.setHeader(name, value);
-		const { host = "", origin } = request.headers;
-		if (!LOCAL_HOST.test(host))
-			return json(response, 403, {
-				message: "The inspector answers on localhost only",
-			});
-		if (target.startsWith(FLOWS)) {
-			if (request.method !== "POST" || origin !== `http://${host}`)
-				return json(response, 403, {
-					message: "Flows are sent by POST, from the inspector's own page",
-				});
-			return sendFlow(response, target.slice(FLOWS.length));
-		}
-		if (request.method !== "GET")
-			return json(response, 405, { message: "Method not allowed" });
-		if (target === "/inspector/settings") {
-			const names = (await flows()).map(({ name }) => name);
-			const settings: Settings = { jwksUrl, expectations, flows: names };
-			return json(response, 200, settings);
-		}
-		if (target === "/inspector/events") return subscribe(response);
-		return sendFile(response, target);
-	}
-
-	async function sendFlow(response: ServerResponse, name: string) {
-		const flow = (await flows()).find(
-			(candidate) => encodeURIComponent(candidate.name) === name,
+	const routes = new Hono<{ Bindings: HttpBindings }>();
+	for (const path of ["/", "/inspector/*"]) {
+		routes.use(
+			path,
+			secureHeaders({
+				contentSecurityPolicy: {
+					defaultSrc: ["'self'"],
+					// The gateway for the JWK Set, and this backend itself for its events and flows.
+					connectSrc: ["'self'", new URL(jwksUrl).origin],
+					baseUri: ["'none'"],
+					formAction: ["'none'"],
+					frameAncestors: ["'none'"],
+					// No text becomes markup, whatever a claim holds.
+					requireTrustedTypesFor: ["'script'"],
+					trustedTypes: ["'none'"],
+				},
+			}),
+			async (context, next) => {
+				context.header("cache-control", "no-store");
+				if (LOCAL_HOST.test(context.req.header("host") ?? "")) return next();
+				return context.json(
+					{ message: "The inspector answers on localhost only" },
+					403,
+				);
+			},
+			csrf(),
 		);
-		if (!flow) return json(response, 404, { message: "No such flow" });
-		const { status, body } = await flow.send();
-		const outcome: FlowOutcome = { status, body };
-		json(response, 200, outcome);
 	}
-
-	/** Server-sent events: `requests` with all that are kept, then `request` with each new one. */
-	function subscribe(response: ServerResponse): void {
-		response.writeHead(200, { "content-type": "text/event-stream" });
-		response.write(event("requests", received));
-		pages.add(response);
-		response.once("close", () => pages.delete(response));
-	}
-
-	async function sendFile(response: ServerResponse, target: string) {
-		const file = FILES[target];
-		if (!file) return json(response, 404, { message: "Not found" });
-		const content = await readFile(join(folder, file.name)).catch(() => {
-			throw new Error(
-				"the inspector page is not built: npm run build:inspector",
-			);
+	for (const { path, name, type } of FILES)
+		routes.get(path, async (context) => {
+			const content = await readFile(join(folder, name), "utf8").catch(() => {
+				throw new Error(
+					"the inspector page is not built: npm run build:inspector",
+				);
+			});
+			return context.body(content, 200, { "content-type": type });
 		});
-		response.writeHead(200, { "content-type": file.type }).end(content);
-	}
-
-	return {
-		received,
-		record,
-		handle: (request, response) => {
-			// The target as it was sent: Kong can be made to send /anything/../inspector.
-			const target = request.url ?? "";
-			if (target !== "/" && !target.startsWith("/inspector/")) return false;
-			serve(request, response, target).catch((error: Error) =>
-				json(response, 502, { message: error.message }),
-			);
-			return true;
-		},
-	};
+	routes.get("/inspector/settings", async (context) => {
+		const names = (await flows()).map(({ name }) => name);
+		const settings: Settings = { jwksUrl, expectations, flows: names };
+		return context.json(settings);
+	});
+	/** Server-sent events: `requests` with all that are kept, then `request` with each new one. */
+	routes.get("/inspector/events", (context) =>
+		streamSSE(context, async (stream) => {
+			const { outgoing } = context.env;
+			const page = { stream, unread: 0, close: () => outgoing.destroy() };
+			const closed = new Promise<void>((resolve) => stream.onAbort(resolve));
+			pages.add(page);
+			await show(page, "requests", received);
+			await closed;
+			pages.delete(page);
+		}),
+	);
+	routes.post("/inspector/flows/:name", async (context) => {
+		const name = context.req.param("name");
+		const flow = (await flows()).find((candidate) => candidate.name === name);
+		if (!flow) return context.notFound();
+		const { status, body } = await flow.send();
+		return context.json({ status, body } satisfies FlowOutcome);
+	});
+	routes.onError((error, context) =>
+		context.json(
+			{ message: error.message },
+			error instanceof HTTPException ? error.status : 502,
+		),
+	);
+	return { received, record, routes };
 }
 
-function event(name: string, data: unknown): string {
-	return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
-function json(response: ServerResponse, status: number, body: object): void {
-	response
-		.writeHead(status, { "content-type": "application/json" })
-		.end(JSON.stringify(body));
+/** The consumer that a verified token names (RFC 8693 §4.1). */
+function actorOf({ jwt }: Anything): string | undefined {
+	const { client_id } = (jwt.claims.act ?? {}) as { client_id?: unknown };
+	return typeof client_id === "string" ? client_id : undefined;
 }

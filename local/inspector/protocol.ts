@@ -1,4 +1,5 @@
 /** What the sample backend and the inspector page tell each other, as JSON. */
+import type { Expectations } from "../backend/verify";
 
 /** A request that reached the sample backend. */
 export interface ReceivedRequest {
@@ -16,15 +17,6 @@ export interface ReceivedRequest {
 	reason?: string;
 	/** Value of `X-Custom-Jwt`; empty without one. */
 	token: string;
-}
-
-/** What a token has to be for the backend to accept it; the page checks the same. */
-export interface Expectations {
-	issuer: string;
-	audience: string;
-	/** JWS algorithms that are accepted. */
-	algorithms: string[];
-	requiredClaims: string[];
 }
 
 /** What the page has to know before it can start. */

@@ -164,9 +164,9 @@ describe("flows", () => {
 			{ method: "POST", headers: { origin: "https://evil.example" } },
 			{ method: "POST", headers: { origin: "null" } },
 			{ method: "POST" },
-			{ method: "GET", headers: { origin: url } },
 		])
 			expect((await send(flow, options)).status).toBe(403);
+		expect((await send(flow, { headers: { origin: url } })).status).toBe(404);
 		expect(sent).toEqual([]);
 	});
 
@@ -189,10 +189,20 @@ test("a page that is not built names the command that builds it", async () => {
 	expect(body).toContain("npm run build:inspector");
 });
 
+test("a path that leads to the inspector only when it is normalised does not reach it", async () => {
+	const { hostname, port } = new URL((await start()).url);
+	const [response] = (await once(
+		get({ hostname, port, path: "/anything/../inspector/settings" }),
+		"response",
+	)) as [IncomingMessage];
+	response.resume();
+	expect(response.statusCode).toBe(404);
+});
+
 test("other paths and methods stay what they were", async () => {
 	const { url } = await start();
 	expect((await send(`${url}/inspector`)).status).toBe(404);
 	expect((await send(`${url}/inspector/other.js`)).status).toBe(404);
-	expect((await send(`${url}/`, { method: "POST" })).status).toBe(405);
+	expect((await send(`${url}/`, { method: "POST" })).status).toBe(403);
 	expect((await send(`${url}/idp/jwks`)).status).toBe(200);
 });
