@@ -1,4 +1,5 @@
-import { Name, Priority, Schema, Version } from "../plugins/x-custom-jwt";
+import { Name, Priority, Version } from "../plugins/x-custom-jwt";
+import { kongEntityFields } from "../schema/kong";
 import { Events, type Request } from "./events";
 import { type Instance, Instances } from "./instances";
 import type { Log } from "./log";
@@ -21,10 +22,7 @@ export function pluginInfo() {
 		Version,
 		Phases: PHASES,
 		Priority,
-		Schema: {
-			name: Name,
-			fields: [{ config: { type: "record", fields: Schema } }],
-		},
+		Schema: { name: Name, fields: kongEntityFields },
 	};
 }
 

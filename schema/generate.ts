@@ -1,31 +1,31 @@
 /**
- * Writes what is generated from the fields: `schema/schema.lua` for Konnect and the configuration
- * table of the README. With `--check` it writes nothing and fails when one of them is stale.
+ * Writes what is generated from the fields: `schema/schema.lua` for Konnect and the tables of
+ * the README. With `--check` it writes nothing and fails when one of them is stale.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Name } from "../plugins/x-custom-jwt";
 import {
 	isRequired,
 	type KongValue,
-	kongFields,
+	kongEntityFields,
 	kongType,
 	properties,
 } from "./kong";
+import { Name } from "./name";
 import { packageRoot } from "./package-root";
+import { REFUSALS } from "./refusals";
 
 const ROOT = packageRoot();
 
-/** Where the table stands in the README. */
-const CONFIGURATION =
-	/(<!-- generated: configuration -->\n)[\s\S]*?(\n<!-- \/generated -->)/;
+/** The README's tables by the name of their marks. */
+const TABLES: Record<string, () => string> = {
+	configuration: configurationTable,
+	refusals: refusalTable,
+};
 
 /** The plugin's schema as Konnect's control plane takes it: no `require`, no functions. */
 export function schemaLua(): string {
-	const schema = {
-		name: Name,
-		fields: [{ config: { type: "record", fields: kongFields } }],
-	};
+	const schema = { name: Name, fields: kongEntityFields };
 	return [
 		"-- Generated from schema/fields.ts by `npm run generate`; do not edit.",
 		`return ${lua(schema)}`,
@@ -53,6 +53,18 @@ export function configurationTable(): string {
 	].join("\n");
 }
 
+/** The README's table of refusals, in Markdown. */
+export function refusalTable(): string {
+	return [
+		"| status | log | it means |",
+		"|---|---|---|",
+		...Object.values(REFUSALS).map(({ status, text, means }) => {
+			const shown = text.replace(/\{\w+\}/g, "…");
+			return `| ${status} | \`${shown}\` | ${means} |`;
+		}),
+	].join("\n");
+}
+
 function lua(value: KongValue, indent = ""): string {
 	if (typeof value !== "object") return JSON.stringify(value);
 	const inner = `${indent}  `;
@@ -67,18 +79,25 @@ function lua(value: KongValue, indent = ""): string {
 /** Each generated file with what it should hold. */
 export function generatedFiles(): { path: string; content: string }[] {
 	const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-	if (!CONFIGURATION.test(readme))
-		throw new Error("README.md has lost the marks of its generated table");
 	return [
 		{ path: "schema/schema.lua", content: schemaLua() },
 		{
 			path: "README.md",
-			content: readme.replace(
-				CONFIGURATION,
-				(_, open, close) => `${open}\n${configurationTable()}\n${close}`,
+			content: Object.entries(TABLES).reduce(
+				(text, [name, table]) => withTable(text, name, table()),
+				readme,
 			),
 		},
 	];
+}
+
+function withTable(text: string, name: string, table: string): string {
+	const marks = new RegExp(
+		`(<!-- generated: ${name} -->\\n)[\\s\\S]*?(\\n<!-- /generated -->)`,
+	);
+	if (!marks.test(text))
+		throw new Error(`README.md has lost the marks of its table ${name}`);
+	return text.replace(marks, (_, open, close) => `${open}\n${table}\n${close}`);
 }
 
 if (require.main === module) {

@@ -80,6 +80,24 @@ export const kongFields = properties.map(([name, property]) => ({
 	}),
 }));
 
+const PROTOCOLS = ["grpc", "grpcs", "http", "https"];
+
+/**
+ * The fields of the plugin entity: `protocols` is in every other plugin's schema, and without it decK sends
+ * it anew with each sync (Kong fact).
+ */
+export const kongEntityFields: readonly KongValue[] = [
+	{
+		protocols: {
+			type: "set",
+			required: true,
+			default: PROTOCOLS,
+			elements: { type: "string", one_of: PROTOCOLS },
+		},
+	},
+	{ config: { type: "record", fields: kongFields } },
+];
+
 function texts({
 	enum: one_of,
 	minLength: len_min,

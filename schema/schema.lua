@@ -3,6 +3,27 @@ return {
   name = "x-custom-jwt",
   fields = {
     {
+      protocols = {
+        type = "set",
+        required = true,
+        default = {
+          "grpc",
+          "grpcs",
+          "http",
+          "https",
+        },
+        elements = {
+          type = "string",
+          one_of = {
+            "grpc",
+            "grpcs",
+            "http",
+            "https",
+          },
+        },
+      },
+    },
+    {
       config = {
         type = "record",
         fields = {

@@ -1,7 +1,7 @@
 import { type PluginEntry, WORKSPACE_ID } from "../../declarative/model";
 import type { Log } from "./log";
 import { callPdk, GET_RAW_BODY, stepMethod } from "./pdk";
-import type { PluginInfo } from "./plugin-server";
+import { configFields, type PluginInfo } from "./plugin-server";
 import type { Exit, GatewayRequest } from "./request";
 import type { RpcClient } from "./rpc";
 import { isReference, resolveReference } from "./vault";
@@ -37,9 +37,7 @@ export class ExternalPlugin {
 		config: Record<string, unknown>,
 		what: string,
 	): Record<string, unknown> {
-		const fields = this.info.Schema.fields.flatMap(({ config: { fields } }) =>
-			fields.flatMap(Object.entries),
-		);
+		const fields = configFields(this.info.Schema).flatMap(Object.entries);
 		const checked: Record<string, unknown> = {};
 		const references: Record<string, string> = {};
 		for (const [name, attributes] of fields) {

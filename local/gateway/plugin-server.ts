@@ -24,8 +24,14 @@ export interface PluginInfo {
 	Priority: number;
 	Schema: {
 		name: string;
-		fields: { config: { type: "record"; fields: ConfigField[] } }[];
+		/** Of the plugin entity: `config`, and `protocols` where the server says so. */
+		fields: Record<string, { type: string; fields?: ConfigField[] }>[];
 	};
+}
+
+/** The fields of a plugin's configuration. */
+export function configFields({ fields }: PluginInfo["Schema"]): ConfigField[] {
+	return fields.flatMap(({ config }) => config?.fields ?? []);
 }
 
 /** One field of a plugin's configuration in Kong's schema language. */

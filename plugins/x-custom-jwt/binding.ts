@@ -1,5 +1,5 @@
 import type { Claims } from "./claims";
-import { Misconfigured, PayloadTooLarge, Unauthorized } from "./errors";
+import { refused } from "./errors";
 import type { Facts, Question } from "./facts";
 import { writeUrl } from "./url";
 
@@ -28,29 +28,21 @@ export function bindingQuestions(maxBytes: number): Question[] {
  * as Kong received them).
  *
  * @param maxBytes as asked
- * @throws {PayloadTooLarge} when the body is larger
- * @throws {Unauthorized} when the client's `Host` is none
+ * @throws {Refusal} when the body is larger, or the client's `Host` is none
  */
 export function requestClaims(facts: Facts, maxBytes: number): Claims {
 	const digest = facts.get("body_digest");
-	if (!digest)
-		throw new Misconfigured("Kong has no body to bind to", "unexpected");
+	if (!digest) throw refused("nothing_to_bind", { what: "body" });
 	if ("tooLarge" in digest)
-		throw new PayloadTooLarge(
-			`bind_request: the body has more than ${maxBytes} bytes; see max_request_body_size`,
-		);
+		throw refused("body_too_large", { bytes: maxBytes });
 	const method = facts.get("method");
 	const scheme = facts.get("forwarded_scheme");
 	const host = facts.get("forwarded_host");
 	const port = facts.get("forwarded_port");
 	const path = facts.get("path");
 	if (!method || !scheme || port === undefined || path === undefined)
-		throw new Misconfigured("Kong has no request to bind to", "unexpected");
-	if (!host || !HOST.test(host))
-		throw new Unauthorized(
-			"bind_request: the Host header is no host name",
-			"claim_refused",
-		);
+		throw refused("nothing_to_bind", { what: "request line" });
+	if (!host || !HOST.test(host)) throw refused("odd_host", {});
 	return {
 		htm: method,
 		htu: writeUrl(scheme, host, port, path),

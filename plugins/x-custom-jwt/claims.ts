@@ -1,23 +1,18 @@
 import { randomUUID } from "node:crypto";
 import type { JWTPayload } from "jose";
 import type { ConfigFields } from "../../schema/fields";
-import { Misconfigured, Unauthorized } from "./errors";
+import type { ClaimTemplate, ClaimTemplates } from "./claim-templates";
+import { type Refusal, refused } from "./errors";
 import type { Consumer, Service } from "./facts";
 import type { Identity } from "./identity";
-import {
-	type Lookup,
-	parseTemplate,
-	parseValue,
-	type Template,
-} from "./template";
+import type { Lookup, Template } from "./template";
 import { writeUrl } from "./url";
-import { requireVariable } from "./variables";
 
 /** A claims set (RFC 7519 §4), ready for `JSON.stringify`. */
 export type Claims = Record<string, unknown>;
 
-/** What is known of a token before it is issued: all but its times and its `jti`. */
-export interface Draft {
+/** What a token says, but for its times and its `jti`. */
+export interface TokenContent {
 	claims: Claims;
 	/** When the token must have expired, in seconds since the epoch; undefined when it does not matter. */
 	notAfter: number | undefined;
@@ -25,163 +20,130 @@ export interface Draft {
 	apiKey: string | undefined;
 }
 
-/** What a draft is made from, besides the configuration. */
-export interface Sources {
+/** What claims come from, besides the configuration. */
+export interface ClaimSources {
 	identity: Identity;
 	/** The Kong Service the request goes to. */
 	service: Service | undefined;
 	/** Claims that bind the token to the request; see binding.ts. */
 	requestClaims: Claims;
-	/** Values of the plan's variables. */
+	/** Values of the templates' variables. */
 	lookup: Lookup;
 }
 
-/** How the claims of a configuration are made, prepared once. */
-export interface ClaimsPlan {
-	/** Distinct variables that `draft` looks up. */
-	variables: string[];
-	/**
-	 * Makes the claims. Later ones win over earlier ones: those of the incoming token; then `client_id`,
-	 * `act`, `iss`, `aud` and `sub`, so that a client cannot choose them; then `add_claims`, `set_claims`.
-	 *
-	 * @throws {Unauthorized} when a value that must be there is not
-	 * @throws {Misconfigured} when there is neither a service nor an audience
-	 */
-	draft(sources: Sources): Draft;
-}
+/** What of a configuration decides which claims there are. */
+type ClaimsConfig = Pick<
+	ConfigFields,
+	"iss" | "keep_claims" | "remove_claims" | "strict_claims" | "cap_expiry"
+> & { templates: ClaimTemplates };
 
 /** Has no member but claims, whatever they are called. */
 type ClaimsMap = Map<string, unknown>;
-
-/** Roots of variables that a client cannot choose; its `client_id` comes from no other. */
-const TRUSTED = ["consumer", "credential", "claims", "service", "route"];
 
 /** Every token has its own. */
 const TOKEN_CLAIMS = ["iat", "exp", "jti"];
 
 /**
- * Prepares how the claims of a configuration are made: parses its templates.
+ * Makes the claims. Later ones win over earlier ones: those of the incoming token; then `client_id`,
+ * `act`, `iss`, `aud` and `sub`, so that a client cannot choose them; then `add_claims`, `set_claims`.
  *
- * @throws {Misconfigured} naming the field and claim whose template is at fault
+ * @throws {Refusal} when a value that must be there is not, or there is neither a service nor an audience
  */
-export function claimsPlan(
-	config: Pick<
-		ConfigFields,
-		| "iss"
-		| "apikey_header"
-		| "add_claims"
-		| "set_claims"
-		| "keep_claims"
-		| "remove_claims"
-		| "strict_claims"
-		| "audience"
-		| "subject"
-		| "cap_expiry"
-	>,
-): ClaimsPlan {
-	const templates: Template[] = [];
-	const prepare = (parse: typeof parseValue, text: string, field: string) => {
-		const template = parse(text, field);
-		for (const variable of template.variables)
-			requireVariable(variable, field, config);
-		templates.push(template);
-		return template;
-	};
-	const prepareAll = (field: "add_claims" | "set_claims") =>
-		Object.entries(config[field] ?? {}).map(([claim, text]) => ({
-			claim,
-			template: prepare(parseValue, text, `config/${field}/${claim}`),
-		}));
-	const added = prepareAll("add_claims");
-	const set = prepareAll("set_claims");
-	for (const { claim, template } of set)
-		if (claim === "client_id") requireTrusted(template);
-	const audience = config.audience?.map((text, index) =>
-		prepare(parseTemplate, text, `config/audience/${index}`),
-	);
-	const subject =
-		config.subject === undefined
-			? undefined
-			: prepare(parseTemplate, config.subject, "config/subject");
-
-	const fill = (claim: string, template: Template, lookup: Lookup): unknown => {
-		const value = template.resolve(lookup);
-		if (value === undefined && config.strict_claims)
-			throw noValue(claim, template, lookup);
-		return value;
-	};
-	const fillText = (claim: string, template: Template, lookup: Lookup) => {
-		const [text] = texts(fill(claim, template, lookup));
-		if (text === undefined && config.strict_claims)
-			throw noValue(claim, template, lookup);
-		return text;
-	};
-	const put = (claims: ClaimsMap, claim: string, value: unknown) =>
-		value === undefined ? claims.delete(claim) : claims.set(claim, value);
-
-	function putOwn(claims: ClaimsMap, sources: Sources): void {
-		const { identity, service, requestClaims, lookup } = sources;
-		claims.set("client_id", identity.clientId);
-		if (identity.consumer)
-			claims.set("act", actor(identity.consumer, claims.get("act")));
-		claims.set("iss", config.iss);
-		const aud = audience?.flatMap((item) => texts(fill("aud", item, lookup)));
-		claims.set("aud", aud ? oneOrMore(aud) : serviceUrl(service));
-		if (subject) put(claims, "sub", fillText("sub", subject, lookup));
-		for (const [claim, value] of Object.entries(requestClaims))
-			claims.set(claim, value);
-	}
-
-	function putConfigured(claims: ClaimsMap, lookup: Lookup): void {
-		for (const { claim, template } of added)
-			if (!claims.has(claim)) put(claims, claim, fill(claim, template, lookup));
-		for (const { claim, template } of set) {
-			const value = fill(claim, template, lookup);
-			if (claim === "client_id" && !isText(value))
-				throw noValue(claim, template, lookup);
-			put(claims, claim, value);
-		}
-	}
-
-	function draft(sources: Sources): Draft {
-		const { method, clientId, tokenClaims } = sources.identity;
-		const claims = copiedClaims(config, tokenClaims);
-		putOwn(claims, sources);
-		putConfigured(claims, sources.lookup);
-		return {
-			// Defines members rather than sets them, `__proto__` too.
-			claims: Object.fromEntries(claims),
-			notAfter: config.cap_expiry ? expiry(tokenClaims) : undefined,
-			apiKey: method === "key" ? clientId : undefined,
-		};
-	}
-
+export function makeClaims(
+	config: ClaimsConfig,
+	sources: ClaimSources,
+): TokenContent {
+	const { method, clientId, tokenClaims } = sources.identity;
+	const claims = copiedClaims(config, tokenClaims);
+	putOwn(claims, config, sources);
+	putConfigured(claims, config, sources.lookup);
 	return {
-		variables: [...new Set(templates.flatMap(({ variables }) => variables))],
-		draft,
+		// Defines members rather than sets them, `__proto__` too.
+		claims: Object.fromEntries(claims),
+		notAfter: config.cap_expiry ? expiry(tokenClaims) : undefined,
+		apiKey: method === "key" ? clientId : undefined,
 	};
 }
 
+function putOwn(
+	claims: ClaimsMap,
+	config: ClaimsConfig,
+	{ identity, service, requestClaims, lookup }: ClaimSources,
+): void {
+	const { audience, subject } = config.templates;
+	claims.set("client_id", identity.clientId);
+	if (identity.consumer)
+		claims.set("act", actor(identity.consumer, claims.get("act")));
+	claims.set("iss", config.iss);
+	const aud = audience?.flatMap((template) =>
+		texts(fill(config, { claim: "aud", template }, lookup)),
+	);
+	claims.set("aud", aud ? oneOrMore(aud) : serviceUrl(service));
+	if (subject) putSubject(claims, config, subject, lookup);
+	for (const [claim, value] of Object.entries(requestClaims))
+		claims.set(claim, value);
+}
+
+function putSubject(
+	claims: ClaimsMap,
+	config: ClaimsConfig,
+	template: Template,
+	lookup: Lookup,
+): void {
+	const subject = { claim: "sub", template };
+	const [text] = texts(fill(config, subject, lookup));
+	if (text === undefined && config.strict_claims)
+		throw noValue(subject, lookup);
+	put(claims, "sub", text);
+}
+
+function putConfigured(
+	claims: ClaimsMap,
+	config: ClaimsConfig,
+	lookup: Lookup,
+): void {
+	const { added, set } = config.templates;
+	for (const one of added)
+		if (!claims.has(one.claim))
+			put(claims, one.claim, fill(config, one, lookup));
+	for (const one of set) {
+		const value = fill(config, one, lookup);
+		if (one.claim === "client_id" && !isText(value)) throw noValue(one, lookup);
+		put(claims, one.claim, value);
+	}
+}
+
+function fill(
+	{ strict_claims }: ClaimsConfig,
+	one: ClaimTemplate,
+	lookup: Lookup,
+): unknown {
+	const value = one.template.resolve(lookup);
+	if (value === undefined && strict_claims) throw noValue(one, lookup);
+	return value;
+}
+
+function put(claims: ClaimsMap, claim: string, value: unknown): void {
+	if (value === undefined) claims.delete(claim);
+	else claims.set(claim, value);
+}
+
 /**
- * Completes a draft, in place: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
+ * Completes the claims, in place: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
  *
  * @param now the time, in milliseconds since the epoch
- * @throws {Unauthorized} when the incoming token, which must not be outlived, has expired
+ * @throws {Refusal} when the incoming token, which must not be outlived, has expired
  */
 export function issueClaims(
 	config: Pick<ConfigFields, "expires_in" | "not_before">,
-	{ claims, notAfter = Number.POSITIVE_INFINITY }: Draft,
+	{ claims, notAfter = Number.POSITIVE_INFINITY }: TokenContent,
 	now: number,
 ): Claims & { iat: number; exp: number } {
 	const iat = Math.floor(now / 1000);
 	// Whole seconds, and a lifetime below one second must not end at once.
 	const exp = Math.min(iat + Math.ceil(config.expires_in), notAfter);
 	const { not_before } = config;
-	if (exp <= iat + Math.max(0, not_before ?? 0))
-		throw new Unauthorized(
-			"cap_expiry: the incoming token has expired, or will before the new one is valid",
-			"claim_refused",
-		);
+	if (exp <= iat + Math.max(0, not_before ?? 0)) throw refused("expired", {});
 	// V8 takes longer to copy what `Object.fromEntries` made than to make it.
 	return Object.assign(claims, {
 		iat,
@@ -189,20 +151,6 @@ export function issueClaims(
 		...(not_before !== undefined && { nbf: iat + not_before }),
 		jti: randomUUID(),
 	});
-}
-
-/** @throws {Misconfigured} when a template for `client_id` is up to the client, or a constant that is no text */
-function requireTrusted(template: Template): void {
-	const field = "config/set_claims/client_id";
-	const untrusted = template.variables.find(
-		(variable) => !TRUSTED.some((root) => variable.startsWith(`${root}.`)),
-	);
-	if (untrusted)
-		throw new Misconfigured(
-			`${field}: the client chooses $(${untrusted}) itself; allowed are those of ${TRUSTED.join(", ")}`,
-		);
-	if (template.variables.length === 0 && !isText(template.resolve(() => {})))
-		throw new Misconfigured(`${field}: a text is expected`);
 }
 
 function isText(value: unknown): value is string {
@@ -234,14 +182,13 @@ function actor({ custom_id, id }: Consumer, prior: unknown): Claims {
 	};
 }
 
-function noValue(claim: string, template: Template, lookup: Lookup) {
+function noValue({ claim, template }: ClaimTemplate, lookup: Lookup): Refusal {
 	const missing = template.required
 		.filter((variable) => lookup(variable) === undefined)
 		.map((variable) => `$(${variable})`);
-	return new Unauthorized(
-		`claim ${claim}: ${missing.length > 0 ? `no value of ${missing.join(", ")}` : "its value is no text"}`,
-		"claim_refused",
-	);
+	return missing.length > 0
+		? refused("no_value", { claim, variables: missing.join(", ") })
+		: refused("no_text", { claim });
 }
 
 /** The texts in a value that should be one or several (RFC 7519 §2, StringOrURI). */
@@ -252,21 +199,13 @@ function texts(value: unknown): string[] {
 /** A claim `aud` (RFC 7519 §4.1.3). */
 function oneOrMore(audience: string[]): string | string[] {
 	const [first, ...others] = audience;
-	if (first === undefined)
-		throw new Unauthorized(
-			"claim aud: no template of audience has a value",
-			"claim_refused",
-		);
+	if (first === undefined) throw refused("no_audience_value", {});
 	return others.length > 0 ? audience : first;
 }
 
 /** The backend's URL, its port left out when it is the protocol's default. */
 function serviceUrl(service: Service | undefined): string {
-	if (!service)
-		throw new Misconfigured(
-			"no audience: the route has no Service; configure `audience`, or the plugin on routes that have one",
-			"no_audience",
-		);
+	if (!service) throw refused("no_service", {});
 	const { protocol, host, port, path } = service;
 	return writeUrl(protocol, host, port, path ?? "");
 }
@@ -274,8 +213,5 @@ function serviceUrl(service: Service | undefined): string {
 function expiry({ exp }: JWTPayload): number | undefined {
 	if (exp === undefined) return undefined;
 	if (typeof exp === "number") return Math.floor(exp);
-	throw new Unauthorized(
-		"cap_expiry: the incoming token's exp is no number",
-		"claim_refused",
-	);
+	throw refused("odd_expiry", {});
 }

@@ -1,7 +1,8 @@
 import { type ConfigFields, configSchema } from "../../schema/fields";
+import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
 import { Misconfigured } from "./errors";
 import { importSigningKey, type SigningKey } from "./signing-key";
-import { validator } from "./validator";
+import { type Fault, faultFinder } from "./validator";
 
 /**
  * Ids of the entities that the plugin entry is configured on; Kong adds them to the configuration
@@ -13,13 +14,23 @@ export interface Scope {
 	consumer_id?: string;
 }
 
-/** The configuration of one plugin entry, validated, with its signing key prepared. */
+/** The configuration of one plugin entry, validated, with its key and its templates prepared. */
 export interface Config extends ConfigFields {
 	scope: Scope;
 	signingKey: SigningKey;
+	templates: ClaimTemplates;
 }
 
-const validateFields = validator<ConfigFields & Scope>(
+type FieldName = keyof typeof configSchema.properties;
+
+/** What became of a configuration: it is usable when it has no faults. */
+export interface Prepared {
+	faults: Fault[];
+	/** Undefined when there are faults, or the key was not to be looked at. */
+	config: Config | undefined;
+}
+
+const findFaults = faultFinder(
 	{
 		...configSchema,
 		properties: {
@@ -36,35 +47,103 @@ const validateFields = validator<ConfigFields & Scope>(
 
 /**
  * Validates a configuration as Kong sends it: defaults filled or not, null fields left out, Kong's
- * own members (`__plugin_id`, `route_id`, …) beside ours.
+ * own members (`__plugin_id`, `route_id`, …) beside ours; prepares all that does not depend on a request.
  *
  * @param raw the decoded JSON of the plugin server's `StartInstance`
- * @throws {Misconfigured} naming the field, or the member of the JWK, that is at fault
+ * @param hasHiddenKey whether `private_jwk` is a vault reference, so that only what depends on the key's
+ * members is left open
+ */
+export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
+	const data = withArrays(structuredClone(raw));
+	const faults = findFaults(data);
+	// A fault that is no field's leaves nothing to look at.
+	if (faults.some(({ field }) => field === ""))
+		return { faults, config: undefined };
+	const { service_id, route_id, consumer_id, ...fields } =
+		data as ConfigFields & Scope;
+
+	const found: Fault[] = [];
+	/** Runs a check of fields that are sound by themselves. */
+	function attempt<T>(
+		field: FieldName,
+		check: () => T,
+		also: FieldName[] = [],
+	): T | undefined {
+		const isSound = [field, ...also].every((name) =>
+			faults.every((fault) => fault.field !== name),
+		);
+		if (!isSound) return undefined;
+		try {
+			return check();
+		} catch (error) {
+			if (!(error instanceof Misconfigured)) throw error;
+			found.push({ field: error.field ?? field, message: error.message });
+			return undefined;
+		}
+	}
+	attempt("not_before", () => requireLater(fields), ["expires_in"]);
+	attempt("upstream_custom_jwt_header", () => requireForwarded(fields));
+	const signingKey = hasHiddenKey
+		? undefined
+		: attempt(
+				"private_jwk",
+				() => importSigningKey(fields.private_jwk, fields),
+				["algorithm", "active_kid", "key_id", "include_x5c"],
+			);
+	const templates = parseClaimTemplates(
+		withoutFaulty(fields, faults),
+		(field, parse) => attempt(field, parse, ["apikey_header"]),
+	);
+	faults.push(...found);
+	if (faults.length > 0 || !signingKey) return { faults, config: undefined };
+	const scope = { service_id, route_id, consumer_id };
+	return { faults, config: { ...fields, scope, signingKey, templates } };
+}
+
+/**
+ * Validates and prepares a configuration.
+ *
+ * @throws {Misconfigured} naming the first field, or member of the JWK, that is at fault
  */
 export function parseConfig(raw: unknown): Config {
-	const { service_id, route_id, consumer_id, ...fields } = validateFields(
-		withArrays(structuredClone(raw)),
+	const { faults, config } = prepare(raw);
+	if (config) return config;
+	throw new Misconfigured(
+		faults[0]?.message ?? "config is unusable",
+		faults[0]?.field,
 	);
-	const { not_before = 0, expires_in } = fields;
+}
+
+function withoutFaulty(fields: ConfigFields, faults: Fault[]): ConfigFields {
+	const faulty = faults.map(({ field }) => [field, undefined]);
+	return { ...fields, ...Object.fromEntries(faulty) };
+}
+
+function requireLater({ not_before = 0, expires_in }: ConfigFields): void {
 	if (not_before >= expires_in)
 		throw new Misconfigured(
 			"config/not_before must be less than config/expires_in",
 		);
+}
+
+function requireForwarded(fields: ConfigFields): void {
 	if (NOT_FORWARDED.includes(fields.upstream_custom_jwt_header.toLowerCase()))
 		throw new Misconfigured(
 			"config/upstream_custom_jwt_header is a header that Kong sets or drops itself",
 		);
-	return {
-		...fields,
-		scope: { service_id, route_id, consumer_id },
-		signingKey: importSigningKey(fields.private_jwk, fields),
-	};
 }
 
 /** Headers of one connection (RFC 9110 §7.6.1), or about the message, in which no token arrives. */
 const NOT_FORWARDED = [
-	...["connection", "keep-alive", "proxy-connection", "te", "trailer"],
-	...["transfer-encoding", "upgrade", "content-length", "host"],
+	"connection",
+	"keep-alive",
+	"proxy-connection",
+	"te",
+	"trailer",
+	"transfer-encoding",
+	"upgrade",
+	"content-length",
+	"host",
 ];
 
 /** Lua has one type for both: an empty array may come as an empty object. */

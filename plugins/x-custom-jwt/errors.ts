@@ -1,67 +1,60 @@
+import { REFUSALS, TITLES } from "../../schema/refusals";
 import { type Refused, refusedChannel } from "./diagnostics";
 import type { Decision } from "./facts";
 
-/** A request that must not reach the backend, and what its client gets to see instead. */
-export abstract class Refusal extends Error {
-	/** HTTP status of the response. */
-	abstract readonly status: 401 | 413 | 500;
-	/** The `message` member of the body, in Kong's words for this status. */
-	abstract readonly title: string;
-
+/** A request that must not reach the backend. */
+export class Refusal extends Error {
 	/**
+	 * @param status HTTP status of the response
+	 * @param reason why, in one word that does not change, for metrics
 	 * @param message why, for Kong's log and with `verbose` for the client
-	 * @param reason the same in one word that does not change, for metrics
 	 */
 	constructor(
-		message: string,
+		readonly status: keyof typeof TITLES,
 		readonly reason: string,
+		message: string,
 	) {
 		super(message);
 	}
 }
 
-/** Nobody authenticated, the wanted method did not, or a claim cannot be had. Becomes 401. */
-export class Unauthorized extends Refusal {
-	override readonly status = 401;
-	override readonly title = "Unauthorized";
-
-	constructor(
-		message: string,
-		reason:
-			| "nobody_authenticated"
-			| "method_not_accepted"
-			| "no_client_id"
-			| "claim_refused" = "no_client_id",
-	) {
-		super(message, reason);
-	}
-}
-
-/** The body of a request that the token is to be bound to is larger than allowed. Becomes 413. */
-export class PayloadTooLarge extends Refusal {
-	override readonly status = 413;
-	override readonly title = "Payload too large";
-
-	constructor(message: string) {
-		super(message, "payload_too_large");
-	}
-}
-
-/** The gateway is at fault: an unusable configuration, a wrong instance, a defect. Becomes 500. */
+/** The configuration is unusable. Becomes 500. */
 export class Misconfigured extends Refusal {
-	override readonly status = 500;
-	override readonly title = "An unexpected error occurred";
-
+	/**
+	 * @param message names the field, and never a value that may be secret
+	 * @param field the field at fault, where the caller cannot know it
+	 */
 	constructor(
 		message: string,
-		reason:
-			| "configuration"
-			| "no_audience"
-			| "wrong_instance"
-			| "unexpected" = "configuration",
+		readonly field?: string,
 	) {
-		super(message, reason);
+		super(500, "configuration", message);
 	}
+}
+
+/** The names in braces in a text. */
+type Blanks<Text extends string> =
+	Text extends `${string}{${infer Name}}${infer Rest}`
+		? Name | Blanks<Rest>
+		: never;
+
+type Causes = typeof REFUSALS;
+
+/**
+ * A refusal of the table, to be thrown.
+ *
+ * @param cause see schema/refusals.ts
+ * @param blanks what its text leaves open
+ */
+export function refused<Cause extends keyof Causes>(
+	cause: Cause,
+	blanks: Record<Blanks<Causes[Cause]["text"]>, string | number>,
+): Refusal {
+	const { status, reason, text } = REFUSALS[cause];
+	const message = text.replace(/\{(\w+)\}/g, (_, name: keyof typeof blanks) =>
+		String(blanks[name]),
+	);
+	return new Refusal(status, reason, message);
 }
 
 /**
@@ -74,14 +67,14 @@ export function refusal(
 	thrown: unknown,
 	{ verbose }: { verbose: boolean },
 ): Decision {
-	const { status, title, message, reason } = toRefusal(thrown);
+	const { status, message, reason } = toRefusal(thrown);
 	refusedChannel.publish({ reason } satisfies Refused);
 	return {
 		log: [{ level: status < 500 ? "warn" : "err", message }],
 		logValues: [],
 		exit: {
 			status,
-			body: { message: title, ...(verbose && { detail: message }) },
+			body: { message: TITLES[status], ...(verbose && { detail: message }) },
 		},
 		clearedHeaders: [],
 		upstreamHeaders: [],
@@ -100,17 +93,12 @@ export function refusal(
 export function toRefusal(thrown: unknown): Refusal {
 	if (thrown instanceof Refusal) return thrown;
 	if (!(thrown instanceof Error))
-		return new Misconfigured(
-			`unexpected ${typeof thrown} thrown`,
-			"unexpected",
-		);
+		return refused("unexpected", { what: `${typeof thrown} thrown` });
 	const code =
 		"code" in thrown && typeof thrown.code === "string" ? thrown.code : "";
 	const place = stackFrames(thrown)[0] ?? "";
-	return new Misconfigured(
-		["unexpected", thrown.name, code, place].filter(Boolean).join(" "),
-		"unexpected",
-	);
+	const what = [thrown.name, code, place].filter(Boolean).join(" ");
+	return refused("unexpected", { what });
 }
 
 /** The stack without the text before it, which may have several lines and look like a stack itself. */

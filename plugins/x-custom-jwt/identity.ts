@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import type { JWTPayload } from "jose";
 import { decodeJwt } from "jose/jwt/decode";
 import type { ConfigFields } from "../../schema/fields";
-import { Unauthorized } from "./errors";
+import { refused } from "./errors";
 import type { Consumer, Credential, Facts, Question } from "./facts";
 
 /** Whom Kong authenticated. */
@@ -57,7 +57,7 @@ export function identityQuestions(
  *
  * @param facts the credential, the consumer, which may be Kong's anonymous one, and the answers to
  * `identityQuestions`
- * @throws {Unauthorized} when nobody authenticated, the method is not in `auth_methods`, or it
+ * @throws {Refusal} when nobody authenticated, the method is not in `auth_methods`, or it
  * yields no `client_id`
  */
 export function identify(facts: Facts, config: IdentityConfig): Identity {
@@ -83,10 +83,7 @@ export function identify(facts: Facts, config: IdentityConfig): Identity {
 
 function identifyByKeyHeader(facts: Facts, config: IdentityConfig): Identity {
 	const clientId = text(facts.get("header", config.apikey_header));
-	if (!clientId)
-		throw new Unauthorized(
-			`key: neither the credential nor the header ${config.apikey_header} holds an API key`,
-		);
+	if (!clientId) throw refused("no_api_key", { header: config.apikey_header });
 	const consumer = facts.get("consumer");
 	return { method: "key", clientId, tokenClaims: {}, consumer };
 }
@@ -113,12 +110,7 @@ function identifyByOtherMarks(facts: Facts, config: IdentityConfig): Identity {
 			text(consumer.custom_id) ?? text(consumer.username) ?? consumer.id;
 		return { method: "consumer", clientId, tokenClaims: {}, consumer };
 	}
-	throw new Unauthorized(
-		credential
-			? "a credential of no known kind, without consumer, client certificate or Bearer token"
-			: "nobody authenticated: no credential, no consumer, no verified client certificate; is a security plugin enabled on the route?",
-		"nobody_authenticated",
-	);
+	throw refused(credential ? "unknown_credential" : "nobody_authenticated", {});
 }
 
 /** The method that the credential entity itself tells. */
@@ -178,10 +170,7 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
 		method === "oidc"
 			? "; if openid-connect authenticated the request, add oidc to auth_methods of this route"
 			: "";
-	throw new Unauthorized(
-		`authenticated by ${method}, which is not in auth_methods${hint}`,
-		"method_not_accepted",
-	);
+	throw refused("method_not_accepted", { method, hint });
 }
 
 /**
@@ -223,14 +212,14 @@ function subjectDn(facts: Facts): string {
 	} catch {
 		// Same as no certificate.
 	}
-	throw new Unauthorized("mtls: the verified certificate has no subject");
+	throw refused("no_subject", {});
 }
 
 function validatedClaims(facts: Facts): JWTPayload {
 	const token = text(facts.get("shared", "authenticated_jwt_token"));
 	const claims = token && tokenPayload(token);
 	if (claims) return claims;
-	throw new Unauthorized("jwt: the jwt plugin left no token to read");
+	throw refused("no_validated_token", {});
 }
 
 function bearerClaims(facts: Facts): JWTPayload | undefined {
@@ -242,7 +231,7 @@ function bearerClaims(facts: Facts): JWTPayload | undefined {
 /**
  * Claims of a token that Kong has validated; undefined when it is no JWT (RFC 7519 §7.2).
  *
- * @throws {Unauthorized} for a number that would be signed as another one: somebody else's id, say
+ * @throws {Refusal} for a number that would be signed as another one: somebody else's id, say
  */
 function tokenPayload(token: string): JWTPayload | undefined {
 	let claims: JWTPayload;
@@ -260,23 +249,16 @@ const MAX_DEPTH = 64;
 
 function requireExact(value: unknown, depth = 0): void {
 	if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER)
-		throw new Unauthorized(
-			"the incoming token has a number beyond 2^53, which cannot be copied exactly",
-		);
+		throw refused("inexact_number", {});
 	if (typeof value !== "object" || value === null) return;
-	if (depth > MAX_DEPTH)
-		throw new Unauthorized(
-			`the incoming token is nested deeper than ${MAX_DEPTH}`,
-		);
+	if (depth > MAX_DEPTH) throw refused("deep_token", { depth: MAX_DEPTH });
 	for (const member of Object.values(value)) requireExact(member, depth + 1);
 }
 
 function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {
 	const clientId = text(claims[config.bearer_clientid_claim]);
 	if (clientId) return clientId;
-	throw new Unauthorized(
-		`the incoming token has no claim ${config.bearer_clientid_claim} that is a text; see bearer_clientid_claim`,
-	);
+	throw refused("no_client_id_claim", { claim: config.bearer_clientid_claim });
 }
 
 function text(value: unknown): string | undefined {

@@ -1,26 +1,21 @@
-import { bindingQuestions, requestClaims } from "./binding";
+import { requestClaims } from "./binding";
 import {
 	type Claims,
-	type ClaimsPlan,
-	claimsPlan,
-	type Draft,
 	issueClaims,
+	makeClaims,
+	type TokenContent,
 } from "./claims";
 import { type Config, parseConfig, type Scope } from "./config";
 import { type Signed, signedChannel } from "./diagnostics";
-import { Misconfigured, refusal } from "./errors";
+import { refusal, refused } from "./errors";
 import { type Ask, type Decision, Facts, type Question } from "./facts";
-import {
-	identify,
-	identityQuestions,
-	isOwner,
-	isSelfContained,
-} from "./identity";
+import { type Identity, identify, identityQuestions } from "./identity";
 import type { Kong } from "./pdk";
-import { cacheKey, type IssuedToken, TokenCache } from "./reuse";
+import { requestQuestions } from "./questions";
+import { type IssuedToken, Reuse } from "./reuse";
 import { askStock, carryOut } from "./stock";
 import { tokenSigner } from "./token";
-import { readVariables, variableQuestions } from "./variables";
+import { readVariables } from "./variables";
 
 /**
  * The plugin as Kong's JavaScript plugin server drives it: one object per plugin entry and nginx
@@ -28,11 +23,9 @@ import { readVariables, variableQuestions } from "./variables";
  */
 export class Plugin {
 	readonly #config: Config;
-	readonly #plan: ClaimsPlan;
-	readonly #needs: Needs;
-	readonly #ownInstance: boolean;
+	readonly #questions: Question[];
+	readonly #reuse: Reuse | undefined;
 	readonly #signToken: (claims: Claims) => Promise<string>;
-	readonly #tokens: TokenCache | undefined;
 
 	/**
 	 * Prepares everything that does not depend on the request.
@@ -45,11 +38,10 @@ export class Plugin {
 	constructor(config: unknown, { ownInstance = false } = {}) {
 		this.#config = parseConfig(config);
 		const { signingKey, token_type, jku, reuse_for } = this.#config;
-		this.#plan = claimsPlan(this.#config);
-		this.#needs = needsOf(this.#config, this.#plan);
-		this.#ownInstance = ownInstance;
+		this.#questions = requestQuestions(this.#config);
+		this.#reuse =
+			reuse_for > 0 ? new Reuse(this.#config, ownInstance) : undefined;
 		this.#signToken = tokenSigner(signingKey, { typ: token_type, jku });
-		this.#tokens = reuse_for > 0 ? new TokenCache(reuse_for) : undefined;
 	}
 
 	/** Algorithm and key ID of the key that signs, for logs. */
@@ -105,45 +97,34 @@ export class Plugin {
 	}
 
 	async #token(facts: Facts): Promise<IssuedToken> {
-		const config = this.#config;
-		const tokens = this.#tokens;
-		const { questions, onlyCredential } = this.#needs;
-		const mayReuse = tokens && this.#ownInstance && onlyCredential;
-		await facts.learn(mayReuse ? [CREDENTIAL] : questions);
+		const reuse = this.#reuse;
+		await facts.learn(reuse?.byCredential ? [CREDENTIAL] : this.#questions);
 		const credential = facts.get("credential");
-		const byCredential =
-			// Without asking Kong whose request it is.
-			mayReuse && isSelfContained(credential)
-				? cacheKey("credential", JSON.stringify(credential))
-				: undefined;
-		const known = byCredential && tokens?.get(byCredential);
-		if (known) return known;
-
-		await facts.learn([...questions, ...identityQuestions(credential, config)]);
-		const draft = this.#draft(facts);
-		if (!tokens)
-			return this.#issue(draft, issueClaims(config, draft, Date.now()));
-		const text = JSON.stringify(draft);
-		const key =
-			byCredential && isOwner(facts.get("consumer"), credential)
-				? byCredential
-				: cacheKey("draft", text);
-		const reused = tokens.get(key);
+		const reused = reuse?.ofCredential(credential);
 		if (reused) return reused;
-		const claims = issueClaims(config, draft, Date.now());
-		const token = this.#issue(draft, claims);
-		tokens.set(key, token, claims, text.length);
-		return token;
-	}
 
-	#draft(facts: Facts): Draft {
 		const config = this.#config;
+		await facts.learn([
+			...this.#questions,
+			...identityQuestions(credential, config),
+		]);
 		requireOwnInstance(config.scope, facts);
 		const identity = identify(facts, config);
-		const values = readVariables(this.#plan.variables, facts, identity);
-		return this.#plan.draft({
+		const content = this.#content(identity, facts);
+		const issue = () => this.#issue(content);
+		const consumer = facts.get("consumer");
+		return reuse
+			? reuse.token(content, { credential, consumer }, issue)
+			: issue().token;
+	}
+
+	#content(identity: Identity, facts: Facts): TokenContent {
+		const config = this.#config;
+		const { variables } = config.templates;
+		const values = readVariables(variables, facts, identity);
+		return makeClaims(config, {
 			identity,
-			service: this.#needs.service ? facts.get("service") : undefined,
+			service: config.audience ? undefined : facts.get("service"),
 			requestClaims: config.bind_request
 				? requestClaims(facts, config.max_request_body_size)
 				: {},
@@ -151,51 +132,22 @@ export class Plugin {
 		});
 	}
 
-	async #issue(draft: Draft, claims: Claims): Promise<IssuedToken> {
+	#issue(content: TokenContent) {
+		const claims = issueClaims(this.#config, content, Date.now());
+		const { iat, exp } = claims;
+		return { token: this.#sign(claims, content), iat, exp };
+	}
+
+	async #sign(claims: Claims, { apiKey }: TokenContent): Promise<IssuedToken> {
 		const started = performance.now();
 		const token = await this.#signToken(claims);
 		const seconds = (performance.now() - started) / 1000;
 		signedChannel.publish({ alg: this.key.alg, seconds } satisfies Signed);
-		return { token, logged: loggedClaims(this.#config, draft, claims) };
+		return { token, logged: loggedClaims(this.#config, claims, apiKey) };
 	}
 }
 
 const CREDENTIAL: Question = { about: "credential" };
-
-/** What a configuration needs to know of a request. */
-interface Needs {
-	service: boolean;
-	questions: Question[];
-	/** Whether the claims follow from the credential, when the identity does. */
-	onlyCredential: boolean;
-}
-
-function needsOf(
-	{ audience, bind_request, max_request_body_size, scope }: Config,
-	{ variables }: ClaimsPlan,
-): Needs {
-	const names = (root: string) =>
-		variables.some((variable) => variable.startsWith(`${root}.`));
-	const service = !audience || names("service");
-	const route = names("route");
-	return {
-		service: service || Boolean(scope.service_id),
-		questions: [
-			CREDENTIAL,
-			{ about: "consumer" },
-			...(service || scope.service_id ? [{ about: "service" } as const] : []),
-			...(route || scope.route_id ? [{ about: "route" } as const] : []),
-			...variableQuestions(variables),
-			...(bind_request ? bindingQuestions(max_request_body_size) : []),
-		],
-		onlyCredential:
-			!bind_request &&
-			!["headers", "query_params", "client"].some(names) &&
-			// Else they are not the same for all requests of the plugin entry.
-			(!service || Boolean(scope.service_id ?? scope.route_id)) &&
-			(!route || Boolean(scope.route_id)),
-	};
-}
 
 /**
  * After a restart of the stock plugin server Kong can run a request on the instance of another
@@ -206,11 +158,7 @@ function requireOwnInstance(scope: Scope, facts: Facts): void {
 		const own = scope[`${entity}_id`];
 		return !own || own === facts.get(entity)?.id;
 	});
-	if (!isOwn)
-		throw new Misconfigured(
-			"the instance belongs to another plugin entry; Kong used a stale instance id after the plugin server restarted",
-			"wrong_instance",
-		);
+	if (!isOwn) throw refused("wrong_instance", {});
 }
 
 /**
@@ -220,8 +168,8 @@ function requireOwnInstance(scope: Scope, facts: Facts): void {
  */
 function loggedClaims(
 	{ log_claims = [] }: Config,
-	{ apiKey }: Draft,
 	claims: Claims,
+	apiKey: string | undefined,
 ): Claims {
 	return Object.fromEntries(
 		log_claims

@@ -1,5 +1,9 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import type { TokenContent } from "./claims";
+import type { Config } from "./config";
+import type { Consumer, Credential } from "./facts";
+import { isOwner, isSelfContained } from "./identity";
 
 /** A signed token. */
 export interface IssuedToken {
@@ -59,12 +63,87 @@ export class TokenCache {
 	}
 }
 
+/** Gives the tokens of one configuration again, where nothing that they follow from has changed. */
+export class Reuse {
+	readonly #tokens: TokenCache;
+
+	/**
+	 * Whether a token can follow from the credential alone: then Kong is not asked whose request it is
+	 * when it is given again.
+	 */
+	readonly byCredential: boolean;
+
+	/**
+	 * @param ownInstance whether each request is surely one of this plugin entry's
+	 */
+	constructor(config: Config, ownInstance: boolean) {
+		this.#tokens = new TokenCache(config.reuse_for);
+		this.byCredential = ownInstance && followsFromCredential(config);
+	}
+
+	/** The token that follows from a credential alone, if there is one. */
+	ofCredential(
+		credential: Credential | undefined,
+	): Promise<IssuedToken> | undefined {
+		const key = this.#credentialKey(credential);
+		return key === undefined ? undefined : this.#tokens.get(key);
+	}
+
+	/**
+	 * The token that has been issued for the same content, else a new one.
+	 *
+	 * @param issue completes the claims and begins to sign them
+	 */
+	token(
+		content: TokenContent,
+		{ credential, consumer }: { credential?: Credential; consumer?: Consumer },
+		issue: () => { token: Promise<IssuedToken>; iat: number; exp: number },
+	): Promise<IssuedToken> {
+		const text = JSON.stringify(content);
+		const byCredential = isOwner(consumer, credential)
+			? this.#credentialKey(credential)
+			: undefined;
+		const key = byCredential ?? cacheKey("content", text);
+		const known = this.#tokens.get(key);
+		if (known) return known;
+		const { token, ...life } = issue();
+		this.#tokens.set(key, token, life, text.length);
+		return token;
+	}
+
+	#credentialKey(credential: Credential | undefined): string | undefined {
+		return this.byCredential && isSelfContained(credential)
+			? cacheKey("credential", JSON.stringify(credential))
+			: undefined;
+	}
+}
+
+/** Whether the claims follow from the credential, when the identity does. */
+function followsFromCredential({
+	audience,
+	bind_request,
+	scope,
+	templates,
+}: Config): boolean {
+	const names = (root: string) =>
+		templates.variables.some((variable) => variable.startsWith(`${root}.`));
+	return (
+		!bind_request &&
+		!["headers", "query_params", "client"].some(names) &&
+		// Else they are not the same for all requests of the plugin entry.
+		Boolean(
+			(audience && !names("service")) || scope.service_id || scope.route_id,
+		) &&
+		(!names("route") || Boolean(scope.route_id))
+	);
+}
+
 /**
  * The key of a token in the cache; a hash, so that the cache is bounded whatever the claims are.
  *
  * @param kind of what the token follows from
  * @param text all that the token follows from
  */
-export function cacheKey(kind: "credential" | "draft", text: string): string {
+export function cacheKey(kind: "credential" | "content", text: string): string {
 	return hash("sha256", `${kind} ${text}`, "base64url");
 }

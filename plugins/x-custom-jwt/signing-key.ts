@@ -184,6 +184,7 @@ export function importSigningKey(
 			algorithm
 				? `config/algorithm does not fit ${SUBJECT}, which can sign with ${fitting.join(", ")}`
 				: `${SUBJECT}/alg does not fit ${SUBJECT}/crv`,
+			algorithm && "algorithm",
 		);
 	return {
 		alg,
@@ -238,6 +239,7 @@ function activeJwk(json: unknown, kid: string | undefined): unknown {
 	if (active.length === 1) return active[0];
 	throw new Misconfigured(
 		`config/active_kid: ${active.length === 0 ? "no key" : "more than one key"} of ${SUBJECT} has this kid`,
+		"active_kid",
 	);
 }
 

@@ -1,6 +1,6 @@
 import { decodeProtectedHeader } from "jose/decode/protected_header";
 import type { ConfigFields } from "../../schema/fields";
-import { Misconfigured, Unauthorized } from "./errors";
+import { Misconfigured, refused } from "./errors";
 import type { Credential, Facts, Question } from "./facts";
 import type { Identity } from "./identity";
 
@@ -93,7 +93,7 @@ export function variableQuestions(variables: readonly string[]): Question[] {
  * @param variables distinct names that `requireVariable` let pass
  * @param facts with answers to `variableQuestions`
  * @returns values by name, without those there are none of
- * @throws {Unauthorized} when the client sends its API key or a token as one of them
+ * @throws {Refusal} when the client sends its API key or a token as one of them
  */
 export function readVariables(
 	variables: readonly string[],
@@ -106,10 +106,7 @@ export function readVariables(
 		if (value === undefined) continue;
 		// Whatever the name: Kong's plugins can be told to find them anywhere.
 		if (isCredential(value, identity))
-			throw new Unauthorized(
-				`$(${variable}) holds an API key or a token, which no claim may repeat`,
-				"claim_refused",
-			);
+			throw refused("secret_variable", { variable });
 		values.set(variable, value);
 	}
 	return values;

@@ -1,16 +1,13 @@
 import fc from "fast-check";
 import { decodeJwt } from "jose";
 import {
+	type ClaimSources,
 	type Claims,
-	claimsPlan,
 	issueClaims,
-	type Sources,
+	makeClaims,
 } from "../../../plugins/x-custom-jwt/claims";
 import { parseConfig } from "../../../plugins/x-custom-jwt/config";
-import {
-	Misconfigured,
-	Unauthorized,
-} from "../../../plugins/x-custom-jwt/errors";
+import { Misconfigured, Refusal } from "../../../plugins/x-custom-jwt/errors";
 import type { Identity } from "../../../plugins/x-custom-jwt/identity";
 import type { ConfigFields } from "../../../schema/fields";
 import {
@@ -24,7 +21,8 @@ const NOW = 1_795_434_402_854;
 const IAT = 1_795_434_402;
 const iss = "https://kong.example/x-custom-jwt";
 
-const defaults = parseConfig(rawConfig({ iss }));
+const prepared = (config: object = {}) =>
+	parseConfig(rawConfig({ iss, ...config }));
 
 /** Makes the claims of one token. */
 function claimsOf(
@@ -32,10 +30,11 @@ function claimsOf(
 	config: Partial<ConfigFields> = {},
 	{
 		values = {},
-		...facts
-	}: Partial<Sources> & { values?: Record<string, unknown> } = {},
+		...sources
+	}: Partial<ClaimSources> & { values?: Record<string, unknown> } = {},
 ): Claims {
-	const draft = claimsPlan({ ...defaults, ...config }).draft({
+	const settings = prepared(config);
+	const content = makeClaims(settings, {
 		identity: {
 			method: "basic",
 			clientId: "my-user",
@@ -46,13 +45,12 @@ function claimsOf(
 		service,
 		requestClaims: {},
 		lookup: (name) => values[name],
-		...facts,
+		...sources,
 	});
-	return issueClaims({ ...defaults, ...config }, draft, NOW);
+	return issueClaims(settings, content, NOW);
 }
 
-const plan = (config: Partial<ConfigFields>) => () =>
-	claimsPlan({ ...defaults, ...config });
+const preparing = (config: object) => () => prepared(config);
 
 /** A 401 whose reason holds the text. */
 const unauthorized = (reason: string) =>
@@ -324,19 +322,22 @@ describe("a template", () => {
 			"config/audience/0: $(headers.x_key) holds",
 		],
 	])("at fault is refused at the start, by its field: %j", (config, named) => {
-		expect(plan(config)).toThrow(Misconfigured);
-		expect(plan(config)).toThrow(named);
+		expect(preparing(config)).toThrow(Misconfigured);
+		expect(preparing(config)).toThrow(named);
 	});
 
 	test("asks for each variable once, wherever it stands", () => {
-		const { variables } = plan({
+		const { variables } = prepared({
 			add_claims: { a: "$(headers.x) $(headers.x or 'y')", b: "literal" },
 			set_claims: { a: '{"b": ["$(consumer.id)", "$(headers.x)"]}' },
 			audience: ["$(service.name)", "$(consumer.id)"],
 			subject: "$(claims.sub)",
-		})();
+		}).templates;
 		expect([...variables].sort()).toEqual([
-			...["claims.sub", "consumer.id", "headers.x", "service.name"],
+			"claims.sub",
+			"consumer.id",
+			"headers.x",
+			"service.name",
 		]);
 	});
 });
@@ -362,7 +363,7 @@ describe("client_id", () => {
 				`$(${variable} or 'x')`,
 				`$(consumer.id)$(${variable})`,
 			]) {
-				const refused = plan({ set_claims: { client_id: text } });
+				const refused = preparing({ set_claims: { client_id: text } });
 				expect(refused).toThrow(Misconfigured);
 				expect(refused).toThrow(
 					`config/set_claims/client_id: the client chooses $(${variable}) itself; allowed are those of consumer, credential, claims, service, route`,
@@ -388,7 +389,9 @@ describe("client_id", () => {
 	test.each(["", "42", '["a"]', "null"])(
 		"cannot be configured to what is no text or empty: %j",
 		(text) => {
-			expect(plan({ set_claims: { client_id: text } })).toThrow(Misconfigured);
+			expect(preparing({ set_claims: { client_id: text } })).toThrow(
+				Misconfigured,
+			);
 		},
 	);
 
@@ -529,7 +532,7 @@ describe("sub", () => {
 		(value) => {
 			const config = { subject: "$(claims.id)", strict_claims: true };
 			const values = { "claims.id": value };
-			expect(() => claimsOf({}, config, { values })).toThrow(Unauthorized);
+			expect(() => claimsOf({}, config, { values })).toThrow(Refusal);
 		},
 	);
 });
@@ -607,7 +610,7 @@ describe("cap_expiry", () => {
 
 	test("leaves no token that expires before its not_before", () => {
 		expect(() => capped({ exp: IAT + 30 }, { not_before: 60 })).toThrow(
-			Unauthorized,
+			Refusal,
 		);
 	});
 });

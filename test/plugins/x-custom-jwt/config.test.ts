@@ -1,4 +1,4 @@
-import { parseConfig } from "../../../plugins/x-custom-jwt/config";
+import { parseConfig, prepare } from "../../../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
 import { rawConfig } from "../../support/samples";
 
@@ -277,5 +277,119 @@ describe("a configuration is refused, naming the field,", () => {
 
 	test("by the vault reference when Kong could not resolve it and sent an empty text", () => {
 		expect(() => parseConfig({ private_jwk: "" })).toThrow(/vault reference/);
+	});
+});
+
+describe("what is wrong with a configuration", () => {
+	const faultsOf = (fields: object, options?: { hasHiddenKey: boolean }) =>
+		prepare(rawConfig(fields), options).faults;
+
+	test("is nothing when it can be used", () => {
+		const { faults, config } = prepare(rawConfig());
+		expect(faults).toEqual([]);
+		expect(config?.signingKey.alg).toBe("ES256");
+	});
+
+	test("is said of all fields at once, of each by its name", () => {
+		const { faults, config } = prepare(
+			rawConfig({
+				private_jwk: "{}",
+				iss: "kong",
+				expires_in: 0,
+				auth_methods: ["basic", "magic"],
+				upstream_custom_jwt_header: "Host",
+				set_claims: { tenant: "$(foo.bar)", roles: "$(", ok: "1" },
+				audience: ["a", "$(user)"],
+				subject: "$(broken",
+			}),
+		);
+		expect(config).toBeUndefined();
+		expect(faults).toEqual([
+			{ field: "iss", message: expect.stringMatching(/^config\/iss must/) },
+			{ field: "expires_in", message: "config/expires_in must be > 0" },
+			{
+				field: "auth_methods",
+				message: expect.stringMatching(
+					/^config\/auth_methods\/1 must be one of/,
+				),
+			},
+			{
+				field: "upstream_custom_jwt_header",
+				message: expect.stringContaining("Kong sets or drops itself"),
+			},
+			{ field: "private_jwk", message: "private_jwk/kty is missing" },
+			{
+				field: "set_claims",
+				message: expect.stringMatching(/^config\/set_claims\/tenant: /),
+			},
+			{
+				field: "set_claims",
+				message: expect.stringMatching(/^config\/set_claims\/roles: /),
+			},
+			{
+				field: "audience",
+				message: expect.stringMatching(/^config\/audience\/1: /),
+			},
+			{
+				field: "subject",
+				message: expect.stringMatching(/^config\/subject: /),
+			},
+		]);
+	});
+
+	test("is the first of it when an instance starts", () => {
+		const raw = rawConfig({ subject: "$(user)", iss: "kong" });
+		const [first] = prepare(raw).faults;
+		expect(() => parseConfig(raw)).toThrow(
+			new Misconfigured(first?.message ?? ""),
+		);
+	});
+
+	test.each([
+		["algorithm", { algorithm: "bogus" }],
+		["key_id", { key_id: "" }],
+		["active_kid", { active_kid: 5 }],
+		["subject", { subject: "$(broken" }],
+		["set_claims", { set_claims: { tenant: "$(foo.bar)" } }],
+	])("is found in %s though the key is in a vault", (field, fields) => {
+		const private_jwk = "{vault://env/jwk}";
+		const options = { hasHiddenKey: true };
+		expect(faultsOf({ ...fields, private_jwk }, options)).toEqual([
+			{ field, message: expect.stringContaining(`config/${field}`) },
+		]);
+		expect(faultsOf({ private_jwk }, options)).toEqual([]);
+	});
+
+	test("that depends on the key is said of the field, not of the key", () => {
+		expect(faultsOf({ algorithm: "HS256" })).toEqual([
+			{ field: "algorithm", message: expect.stringContaining("does not fit") },
+		]);
+		expect(faultsOf({ active_kid: "other" })).toEqual([
+			{ field: "active_kid", message: expect.stringContaining("no key") },
+		]);
+	});
+
+	test.each([[null], ["text"], [[]]])(
+		"is all when it is no object: %j",
+		(raw) => {
+			const { faults, config } = prepare(raw);
+			expect(config).toBeUndefined();
+			expect(faults).toHaveLength(1);
+		},
+	);
+
+	test.each([
+		{ audience: "https://a" },
+		{ add_claims: "a" },
+		{ set_claims: [] },
+		{ apikey_header: 1 },
+		{ subject: 1 },
+		{ private_jwk: 1 },
+		{ private_jwk: undefined },
+		{ keep_claims: 1, log_claims: "a" },
+	])("is found in a field of another type: %j", (fields) => {
+		expect(faultsOf(fields).map(({ field }) => field)).toEqual(
+			Object.keys(fields),
+		);
 	});
 });

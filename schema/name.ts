@@ -1,0 +1,2 @@
+/** The plugin's name in Kong's configuration. */
+export const Name = "x-custom-jwt";

@@ -1,0 +1,159 @@
+/** Why a request is refused. */
+interface Cause {
+	/** HTTP status of the response. */
+	status: 401 | 413 | 500;
+	/** The same in one word that does not change, for metrics. */
+	reason: string;
+	/** For Kong's log and with `verbose` for the client; `{name}` is filled in. */
+	text: string;
+	/** What it means and what to do, for the README; Markdown. */
+	means: string;
+}
+
+/** The `message` member of a response's body, in Kong's words. */
+export const TITLES = {
+	401: "Unauthorized",
+	413: "Payload too large",
+	500: "An unexpected error occurred",
+} as const;
+
+/**
+ * Every cause for which the plugin refuses a request, but for an unusable configuration, whose texts are
+ * as many as its fields. The README's table "When it fails" is made from it.
+ */
+export const REFUSALS = {
+	nobody_authenticated: {
+		status: 401,
+		reason: "nobody_authenticated",
+		text: "nobody authenticated: no credential, no consumer, no verified client certificate; is a security plugin enabled on the route?",
+		means: "no security plugin on the route, or only an anonymous consumer",
+	},
+	unknown_credential: {
+		status: 401,
+		reason: "nobody_authenticated",
+		text: "a credential of no known kind, without consumer, client certificate or Bearer token",
+		means:
+			"the security plugin leaves neither a consumer nor anything that names the client",
+	},
+	method_not_accepted: {
+		status: 401,
+		reason: "method_not_accepted",
+		text: "authenticated by {method}, which is not in auth_methods{hint}",
+		means:
+			"add the method to `auth_methods` of this route: `[oidc]` behind openid-connect; elsewhere a client sends a Bearer token it has no business sending",
+	},
+	no_api_key: {
+		status: 401,
+		reason: "no_client_id",
+		text: "key: neither the credential nor the header {header} holds an API key",
+		means: "the key comes in another header: set `apikey_header`",
+	},
+	no_validated_token: {
+		status: 401,
+		reason: "no_client_id",
+		text: "jwt: the jwt plugin left no token to read",
+		means: "a plugin between the jwt plugin and this one removed the token",
+	},
+	no_subject: {
+		status: 401,
+		reason: "no_client_id",
+		text: "mtls: the verified certificate has no subject",
+		means: "the client's certificate names nobody",
+	},
+	no_client_id_claim: {
+		status: 401,
+		reason: "no_client_id",
+		text: "the incoming token has no claim {claim} that is a text; see bearer_clientid_claim",
+		means:
+			"the token names the client otherwise, e.g. `azp`: set `bearer_clientid_claim`",
+	},
+	inexact_number: {
+		status: 401,
+		reason: "no_client_id",
+		text: "the incoming token has a number beyond 2^53, which cannot be copied exactly",
+		means: "JavaScript would sign another number: let the issuer write a text",
+	},
+	deep_token: {
+		status: 401,
+		reason: "no_client_id",
+		text: "the incoming token is nested deeper than {depth}",
+		means: "the incoming token is not one that a JSON reader should take",
+	},
+	secret_variable: {
+		status: 401,
+		reason: "claim_refused",
+		text: "$({variable}) holds an API key or a token, which no claim may repeat",
+		means:
+			"the client sends a secret in a header or query parameter that a template names",
+	},
+	no_value: {
+		status: 401,
+		reason: "claim_refused",
+		text: "claim {claim}: no value of {variables}",
+		means:
+			"`strict_claims`, or a `client_id` from a template: the client did not send, or the consumer does not have, what the named template wants",
+	},
+	no_text: {
+		status: 401,
+		reason: "claim_refused",
+		text: "claim {claim}: its value is no text",
+		means:
+			"`strict_claims`, or a `client_id` from a template: the template's value is a list, an object or empty",
+	},
+	no_audience_value: {
+		status: 401,
+		reason: "claim_refused",
+		text: "claim aud: no template of audience has a value",
+		means: "the request has none of what the templates of `audience` name",
+	},
+	expired: {
+		status: 401,
+		reason: "claim_refused",
+		text: "cap_expiry: the incoming token has expired, or will before the new one is valid",
+		means: "the client needs a fresh token",
+	},
+	odd_expiry: {
+		status: 401,
+		reason: "claim_refused",
+		text: "cap_expiry: the incoming token's exp is no number",
+		means: "the incoming token's `exp` is none (RFC 7519 §4.1.4)",
+	},
+	odd_host: {
+		status: 401,
+		reason: "claim_refused",
+		text: "bind_request: the Host header is no host name",
+		means: "the client sends a `Host` from which no URL can be made",
+	},
+	body_too_large: {
+		status: 413,
+		reason: "payload_too_large",
+		text: "bind_request: the body has more than {bytes} bytes; see max_request_body_size",
+		means: "raise `max_request_body_size`, or do not bind such requests",
+	},
+	no_service: {
+		status: 500,
+		reason: "no_audience",
+		text: "no audience: the route has no Service; configure `audience`, or the plugin on routes that have one",
+		means:
+			"the plugin is on a route without Service, or global: set `audience`, or put it on routes that have one",
+	},
+	wrong_instance: {
+		status: 500,
+		reason: "wrong_instance",
+		text: "the instance belongs to another plugin entry; Kong used a stale instance id after the plugin server restarted",
+		means:
+			"the stock plugin server was restarted and Kong used an old instance id; the request was not signed. Use the dedicated one",
+	},
+	nothing_to_bind: {
+		status: 500,
+		reason: "unexpected",
+		text: "bind_request: Kong has no {what} to bind to",
+		means: "Kong could not read the request, see its own line",
+	},
+	unexpected: {
+		status: 500,
+		reason: "unexpected",
+		text: "unexpected {what}",
+		means: "a defect, or a call to Kong that failed: please report it",
+	},
+} as const satisfies Record<string, Cause>;
