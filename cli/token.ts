@@ -9,8 +9,8 @@ import {
 } from "jose";
 import { BadUse, networkFault, readInput } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf } from "./jwk";
-import { ALGORITHMS } from "./keys";
-import { quoted, when } from "./print";
+import { ALGORITHMS, json } from "./keys";
+import { printable, quoted, when } from "./print";
 
 /** What a token says of itself; nothing of it is verified. */
 export interface Decoded {
@@ -305,4 +305,12 @@ function explain(
 	return expected === undefined
 		? error.message
 		: `the claim ${claim} is ${quoted(value)}; ${quoted(expected)} is expected`;
+}
+
+/** A decoded token for a terminal. */
+export function describeDecoded({ header, claims, times }: Decoded): string {
+	return [
+		`header ${printable(json(header))}claims ${printable(json(claims))}`,
+		...Object.entries(times).map(([claim, text]) => `${claim}  ${text}\n`),
+	].join("");
 }

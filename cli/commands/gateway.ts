@@ -1,0 +1,69 @@
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { BadUse } from "../files";
+
+/** `x-custom-jwt gateway`, which is also `npm start`. */
+export function gateway() {
+	return new Command("gateway")
+		.description(
+			"run plugin server, local gateway and sample backend, to try it all",
+		)
+		.option(
+			"--check",
+			"run every flow of the examples, print a line for each, and exit",
+			false,
+		)
+		.option(
+			"--config <file...>",
+			"declarative configuration (default: the examples kong.yml and kong-enterprise.yml, whose iss and aud the backend expects)",
+		)
+		.option(
+			"--http-port <number>",
+			"default 8000; a free one with --check",
+			port,
+		)
+		.option(
+			"--https-port <number>",
+			"default 8443; a free one with --check",
+			port,
+		)
+		.option(
+			"--backend-port <number>",
+			"default 9000; a free one with --check",
+			port,
+		)
+		.option(
+			"--resolve <host:port=address...>",
+			"where a host really is",
+			[] as string[],
+		)
+		.option(
+			"--dedicated",
+			"run the plugin in its own hardened plugin server, not in the stock one",
+			false,
+		)
+		.option(
+			"--verbose",
+			"log at level info, the plugin server's output too",
+			false,
+		)
+		.addHelpText("after", "\nExample:\n  $ x-custom-jwt gateway --check")
+		.action(async (options) => {
+			// Loaded only when wanted: no other command needs it.
+			const { start } =
+				require("../../local/demo/start") as typeof import("../../local/demo/start");
+			await start(options).catch(
+				(error: NodeJS.ErrnoException & { port?: number }) => {
+					throw new BadUse(
+						error.code === "EADDRINUSE"
+							? `port ${error.port} is taken; see --http-port, --https-port and --backend-port`
+							: error.message,
+					);
+				},
+			);
+		});
+}
+
+function port(text: string): number {
+	if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
+	throw new InvalidArgumentError("A port is expected.");
+}

@@ -1,0 +1,20 @@
+import { Command } from "@commander-js/extra-typings";
+import { json, publicSet } from "../keys";
+import { print } from "../output";
+
+/** `x-custom-jwt keys public` */
+export function keysPublic() {
+	return new Command("public")
+		.description("print one JWK Set of the public halves of keys")
+		.argument(
+			"<file...>",
+			"JWKs or JWK Sets, private or public; - is standard input",
+		)
+		.addHelpText(
+			"after",
+			`
+Example, two keys as a JWKS route serves them while one replaces the other:
+  $ x-custom-jwt keys public keys/2026/private-jwk.json keys/2027/public-jwk.json`,
+		)
+		.action((files) => print(json(publicSet(files))));
+}

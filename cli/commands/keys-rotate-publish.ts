@@ -1,0 +1,49 @@
+import { Option } from "@commander-js/extra-typings";
+import { readConfiguration } from "../../declarative/text";
+import { BadUse, writeNew } from "../files";
+import { ALGORITHMS, generateKey, json, readKey } from "../keys";
+import { now } from "../output";
+import { currentAlg, publish } from "../rotate";
+import { cacheMaxAge, conclude, margin, rotateStep } from "../rotate-step";
+
+/** `x-custom-jwt keys rotate publish` */
+export function keysRotatePublish() {
+	return rotateStep(
+		"publish",
+		"first step: the new public key joins the JWK Set, signing is unchanged",
+		"publish --config kong.yml --private-out new-jwk.json",
+	)
+		.option("--key <file>", "the new key, private or public, if there is one")
+		.option(
+			"--private-out <file>",
+			"generate it and write the private JWK here (mode 0600)",
+		)
+		.addOption(
+			new Option(
+				"--alg <alg>",
+				"algorithm of a generated key (default: the present one)",
+			).choices(ALGORITHMS),
+		)
+		.addOption(cacheMaxAge())
+		.addOption(margin())
+		.action(async (options) => {
+			const configuration = readConfiguration(options.config);
+			const { key, privateOut } = options;
+			if (Boolean(key) === Boolean(privateOut))
+				throw new BadUse("one of --key and --private-out is expected");
+			const jwk = key
+				? readKey(key)
+				: await generateKey(
+						options.alg ?? (await currentAlg(configuration, options)),
+					);
+			const outcome = await publish(
+				configuration,
+				options,
+				jwk,
+				options,
+				now(),
+			);
+			if (privateOut && !options.dryRun) writeNew(privateOut, json(jwk), 0o600);
+			conclude(outcome, options);
+		});
+}

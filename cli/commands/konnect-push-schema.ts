@@ -1,0 +1,56 @@
+import {
+	Command,
+	InvalidArgumentError,
+	Option,
+} from "@commander-js/extra-typings";
+import { json } from "../keys";
+import {
+	baseUrl,
+	describeRequest,
+	pushSchema,
+	REGIONS,
+	readAccessToken,
+} from "../konnect";
+import { asJson, EXIT, print } from "../output";
+import { printable } from "../print";
+
+/** `x-custom-jwt konnect push-schema` */
+export function konnectPushSchema() {
+	return new Command("push-schema")
+		.description(
+			"create or update the plugin's schema in a control plane, before data planes have the plugin",
+		)
+		.requiredOption("--control-plane <id>", "the control plane's id", uuid)
+		.addOption(
+			new Option("--region <region>", "Konnect's region")
+				.choices(REGIONS)
+				.default("us"),
+		)
+		.option("--url <url>", "another API host instead of the region's")
+		.option(
+			"--token-file <file>",
+			"holds the access token; - is standard input (default: the variable KONNECT_TOKEN)",
+		)
+		.option("--dry-run", "print the request, send nothing", false)
+		.addOption(asJson())
+		.addHelpText(
+			"after",
+			`
+Example:
+  $ KONNECT_TOKEN=kpat_... x-custom-jwt konnect push-schema --region eu \\
+      --control-plane 5d9a3c1e-0f52-4c8b-9a51-6a2f7d1e8b90`,
+		)
+		.action(async (options) => {
+			const { controlPlane, region, url, tokenFile, dryRun } = options;
+			const target = { url: baseUrl(region, url), controlPlane };
+			if (dryRun) return print(describeRequest(target));
+			const upload = await pushSchema(target, readAccessToken(tokenFile));
+			process.exitCode = upload.done ? EXIT.ok : EXIT.no;
+			print(options.json ? json(upload) : printable(upload.message));
+		});
+}
+
+function uuid(text: string): string {
+	if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text;
+	throw new InvalidArgumentError("A UUID is expected.");
+}

@@ -1,0 +1,85 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import { ALGORITHMS, json } from "../keys";
+import { asJson, EXIT, now, print } from "../output";
+import {
+	type Decoded,
+	decodeToken,
+	describeDecoded,
+	loadJwks,
+	readToken,
+	type Verdict,
+	verifyToken,
+} from "../token";
+
+/** `x-custom-jwt token verify` */
+export function tokenVerify() {
+	return new Command("verify")
+		.description("verify a token's signature, times, issuer and audience")
+		.argument("<token>", "JWT, with or without Bearer; - is standard input")
+		.requiredOption("--jwks <file or url>", "JWK Set to verify with")
+		.option("--iss <issuer>", "the claim iss must be this")
+		.option("--aud <audience>", "the claim aud must be or contain this")
+		.addOption(
+			new Option(
+				"--alg <alg...>",
+				"accepted algorithms (default: all of a key pair)",
+			).choices(ALGORITHMS),
+		)
+		.addOption(asJson())
+		.addHelpText(
+			"after",
+			`
+The URL in the token's own jku is never fetched. Keys of a private CA: set NODE_EXTRA_CA_CERTS. Example:
+  $ echo "$TOKEN" | x-custom-jwt token verify - --jwks http://localhost:8000/x-custom-jwt/jwks \\
+      --iss https://kong-gateway:8443/x-custom-jwt --aud http://httpbin:9000/anything`,
+		)
+		.action(async (argument, options) => {
+			const text = readToken(argument);
+			const time = now();
+			const verdict = await verifyToken(text, {
+				keys: await loadJwks(options.jwks),
+				issuer: options.iss,
+				audience: options.aud,
+				algorithms: options.alg ?? ALGORITHMS,
+				now: time,
+			});
+			process.exitCode = verdict.verified ? EXIT.ok : EXIT.no;
+			const decoded = decodedOf(text, time);
+			const notes = [...verdict.notes, ...notesOn(decoded, options)];
+			if (options.json) return print(json({ ...verdict, notes, ...decoded }));
+			if (decoded) print(describeDecoded(decoded));
+			printVerdict({ ...verdict, notes });
+		});
+}
+
+function decodedOf(text: string, time: number): Decoded | undefined {
+	try {
+		return decodeToken(text, time);
+	} catch {
+		// The verdict says why.
+		return undefined;
+	}
+}
+
+function notesOn(
+	decoded: Decoded | undefined,
+	{ jwks, iss, aud }: { jwks: string; iss?: string; aud?: string },
+): string[] {
+	const jku = decoded?.header.jku;
+	const unchecked = [!iss && "--iss", !aud && "--aud"].filter(Boolean);
+	return [
+		...(jku === undefined || jku === jwks
+			? []
+			: ["the token's own jku was not fetched: a forger writes it too"]),
+		...(unchecked.length
+			? [`not checked for want of ${unchecked.join(" and ")}`]
+			: []),
+	];
+}
+
+function printVerdict({ verified, reason, signedBy, notes }: Verdict): void {
+	print("");
+	if (signedBy) print(`signature verified with ${signedBy}`);
+	for (const note of notes) print(`note: ${note}`);
+	print(verified ? "VERIFIED" : `NOT VERIFIED: ${reason}`);
+}

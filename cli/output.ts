@@ -1,0 +1,35 @@
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+
+/** What a command answers to the shell. */
+export const EXIT = {
+	/** The question was answered, or the step taken. */
+	ok: 0,
+	/** The answer is no: not verified, faults found, the step refused. */
+	no: 1,
+	/** No answer: a wrong option, something that cannot be read or reached. */
+	badUse: 2,
+} as const;
+
+/** Writes a command's answer, with a line end. */
+export function print(text: string): void {
+	process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** The option `--json`. */
+export function asJson(): Option<"--json", undefined, false> {
+	return new Option("--json", "print JSON, for scripts").default(
+		false as const,
+	);
+}
+
+/** Seconds since the epoch. */
+export function now(): number {
+	return Date.now() / 1000;
+}
+
+/** Reads an option's duration in seconds. */
+export function seconds(text: string): number {
+	const number = Number(text);
+	if (text && Number.isFinite(number) && number >= 0) return number;
+	throw new InvalidArgumentError("Seconds are expected.");
+}
