@@ -4,13 +4,8 @@
  */
 import { generateKeyPairSync } from "node:crypto";
 import { testKey } from "../local/demo/flows";
-import type { PdkAnswers } from "../test/support/client";
-import {
-	consumer,
-	credentials,
-	service,
-	unsignedToken,
-} from "../test/support/samples";
+import type { KnownRequest } from "../test/support/facts";
+import { credentials, requests, unsignedToken } from "../test/support/samples";
 import { type Limit, LoadedServer, type Next } from "./load";
 import { plot } from "./plot";
 import { amount, report } from "./report";
@@ -30,28 +25,22 @@ interface Step {
 
 const ES256 = { private_jwk: testKey("ES256-jwk-private.json") };
 
-const keyAuth: PdkAnswers = {
-	"kong.client.get_credential": credentials.key,
-	"kong.client.get_consumer": consumer,
-	"kong.router.get_service": service,
-};
-
 /** Requests that are all alike. */
 async function uniform(
 	size: number,
 	{
 		config = ES256,
-		answers = keyAuth,
+		request = requests.key,
 		connections = CONNECTIONS,
 	}: {
 		config?: Record<string, unknown>;
-		answers?: PdkAnswers;
+		request?: KnownRequest;
 		connections?: number;
 	},
 ): Promise<Step> {
 	const server = await LoadedServer.start("dedicated", connections);
 	const instance = await server.startInstance(config);
-	return { size, server, next: () => [instance, answers], limit: LIMIT };
+	return { size, server, next: () => [instance, request], limit: LIMIT };
 }
 
 async function withInstances(size: number): Promise<Step> {
@@ -60,7 +49,7 @@ async function withInstances(size: number): Promise<Step> {
 	while (instances.length < size)
 		instances.push(await server.startInstance(ES256));
 	let i = 0;
-	const next: Next = () => [instances[i++ % size] ?? 0, keyAuth];
+	const next: Next = () => [instances[i++ % size] ?? 0, requests.key];
 	return { size, server, next, limit: LIMIT };
 }
 
@@ -76,7 +65,7 @@ async function withCallers(size: number): Promise<Step> {
 	const next: Next = () => {
 		const id = i++ % size;
 		const credential = { ...credentials.key, id, key: `key of caller ${id}` };
-		return [instance, { ...keyAuth, "kong.client.get_credential": credential }];
+		return [instance, { ...requests.key, credential }];
 	};
 	// So that the warm-up and all rounds together see all callers.
 	const limit = { requests: Math.max(amount(10_000), size / (ROUNDS + 1)) };
@@ -87,12 +76,8 @@ function withClaims(kilobytes: number): Promise<Step> {
 	const claims = { clientId: "web-shop", roles: [] as string[] };
 	while (JSON.stringify(claims).length < 1024 * kilobytes)
 		claims.roles.push(`orders:region-${claims.roles.length}:read`);
-	const answers = {
-		...keyAuth,
-		"kong.client.get_credential": credentials.jwt,
-		"kong.ctx.shared.get": unsignedToken(claims),
-	};
-	return uniform(kilobytes, { answers });
+	const shared = { authenticated_jwt_token: unsignedToken(claims) };
+	return uniform(kilobytes, { request: { ...requests.jwt, shared } });
 }
 
 function withRsaKey(bits: number): Promise<Step> {

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { PluginServer, stockServer } from "../local/gateway/plugin-server";
 import { packageRoot } from "../schema/package-root";
-import { Client, type PdkAnswers } from "../test/support/client";
+import { Client, StockClient } from "../test/support/client";
+import type { KnownRequest } from "../test/support/facts";
 import { cpuMicroseconds, residentMegabytes } from "./proc";
 import { quantile } from "./rounds";
 
@@ -27,8 +28,8 @@ process.once("exit", () => {
 	for (const server of started) server.kill();
 });
 
-/** Says what the next request is: its instance, and Kong's answers to its PDK calls. */
-export type Next = () => [instance: number, answers: PdkAnswers];
+/** Says what the next request is: its instance, and what Kong knows of it. */
+export type Next = () => [instance: number, request: KnownRequest];
 
 /** When a run ends: the first of these. */
 export interface Limit {
@@ -49,10 +50,15 @@ export interface Cost {
 
 /** A plugin server with connections to it, as Kong's workers have them. */
 export class LoadedServer {
+	readonly clients: (Client | StockClient)[];
+
 	private constructor(
 		readonly process: PluginServer,
-		readonly clients: Client[],
-	) {}
+		readonly speaksMessagePack: boolean,
+		connections: number,
+	) {
+		this.clients = Array.from({ length: connections }, () => this.connect());
+	}
 
 	/** @param flags of the dedicated server */
 	static async start(
@@ -63,10 +69,14 @@ export class LoadedServer {
 		const server = new PluginServer([...SERVERS[name], ...flags], () => {});
 		started.add(server);
 		await server.start();
-		const clients = Array.from({ length: connections }, () =>
-			Client.connect(server.socketPath),
-		);
-		return new LoadedServer(server, await Promise.all(clients));
+		return new LoadedServer(server, name === "stock", connections);
+	}
+
+	/** A further connection, opened with its first call. */
+	connect(): Client | StockClient {
+		return this.speaksMessagePack
+			? new StockClient(this.process.socketPath)
+			: new Client(this.process.socketPath);
 	}
 
 	get pid(): number {
@@ -101,7 +111,7 @@ export class LoadedServer {
 		const { requests = Infinity, seconds = Infinity } = limit;
 		const end = start + seconds * 1000;
 		let left = requests;
-		const loop = async (client: Client) => {
+		const loop = async (client: Client | StockClient) => {
 			let now = performance.now();
 			while (now < end && left-- > 0) {
 				await client.runPhase(...next());

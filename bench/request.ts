@@ -4,13 +4,8 @@
  * the dedicated one take turns.
  */
 import { testKey } from "../local/demo/flows";
-import { EXIT, type PdkAnswers, SET_HEADER } from "../test/support/client";
-import {
-	clientToken,
-	consumer,
-	credentials,
-	service,
-} from "../test/support/samples";
+import { EXIT, SET_HEADER } from "../test/support/client";
+import { requests, service } from "../test/support/samples";
 import { LoadedServer, type Next } from "./load";
 import { amount, report } from "./report";
 import { inTurns, ratios, spread, table } from "./rounds";
@@ -19,21 +14,10 @@ const CONNECTIONS = 8;
 /** Of a round. */
 const LIMIT = { seconds: amount(0.2) };
 
-const entities: PdkAnswers = {
-	"kong.client.get_consumer": consumer,
-	"kong.router.get_service": service,
-};
 const METHODS = {
-	"key-auth": { ...entities, "kong.client.get_credential": credentials.key },
-	"basic-auth": {
-		...entities,
-		"kong.client.get_credential": credentials.basic,
-	},
-	jwt: {
-		...entities,
-		"kong.client.get_credential": credentials.jwt,
-		"kong.ctx.shared.get": clientToken,
-	},
+	"key-auth": requests.key,
+	"basic-auth": requests.basic,
+	jwt: requests.jwt,
 };
 
 // As Kong sends a plugin entry that is on a Service.
@@ -68,12 +52,12 @@ const REQUESTS: [Method, Outcome][] = [
 
 /** Starts an instance, warms it up, and sees that its requests end as they should. */
 async function prepare(server: LoadedServer, method: Method, outcome: Outcome) {
-	const answers = METHODS[method];
+	const request = METHODS[method];
 	const instance = await server.startInstance(OUTCOMES[outcome]);
-	const next: Next = () => [instance, answers];
+	const next: Next = () => [instance, request];
 	await server.run(next, LIMIT);
-	const calls = (await server.clients[0]?.runPhase(instance, answers)) ?? [];
-	const end = calls.at(-1)?.Method;
+	const calls = (await server.clients[0]?.runPhase(instance, request)) ?? [];
+	const end = calls.at(-1)?.method;
 	if (end !== (outcome === "rejected" ? EXIT : SET_HEADER))
 		throw new Error(`${method}, ${outcome}: ended with ${end}`);
 	return { server, next, calls: calls.length };

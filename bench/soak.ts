@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { testKey } from "../local/demo/flows";
-import { Client, clientOf, nobody } from "../test/support/client";
+import { clientOf, nobody } from "../test/support/client";
 import { scrape } from "../test/support/scrape";
 import { LoadedServer } from "./load";
 import { plot } from "./plot";
@@ -15,9 +15,6 @@ import { amount, report } from "./report";
 import { quantile, table } from "./rounds";
 
 const CONNECTIONS = 8;
-/** Requests on a connection that is then closed while its last one is in flight. */
-const PER_CONNECTION = 300;
-
 const CYCLES = 5;
 /** In seconds, of each cycle. The pause is longer than the server takes to notice that it is at rest. */
 const TRAFFIC = amount(95);
@@ -33,17 +30,16 @@ async function traffic(
 	});
 	let requests = 0;
 	const loop = async () => {
+		const client = server.connect();
 		while (!isOver(requests)) {
-			const client = await Client.connect(server.process.socketPath);
-			for (let i = 0; i < PER_CONNECTION && !isOver(requests); i += 3) {
-				requests += 3;
-				await client.runPhase(instance, clientOf("k"));
-				await client.runPhase(instance, nobody);
-				// Aborted: the plugin waits for a result that never comes.
-				await client.handleEvent(instance);
-			}
+			requests += 3;
+			await client.runPhase(instance, clientOf("k"));
+			await client.runPhase(instance, nobody);
+			// Aborted: the plugin waits for results that never come.
+			await client.startEvent(instance);
 			await client.close();
 		}
+		await client.close();
 	};
 	await Promise.all(Array.from({ length: CONNECTIONS }, loop));
 	return requests;

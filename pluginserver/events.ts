@@ -1,194 +1,116 @@
-import PDK from "kong-pdk/pdk";
-import type { Plugin } from "../plugins/x-custom-jwt";
-import type { Kong } from "../plugins/x-custom-jwt/pdk";
-import { uniqueIds } from "./ids";
-import type { Log } from "./log";
+import { type Refusal, refusal, refused } from "../plugins/x-custom-jwt/errors";
+import type { Ask, Decision, Question } from "../plugins/x-custom-jwt/facts";
+import { type Call, callFor, type Result } from "./calls";
 
-/** A PDK call, as it goes to Kong. */
-interface Call {
-	Method: string;
-	Args: unknown[];
+/** Where an event's calls go, and its end. */
+export interface Channel {
+	/** Makes PDK calls, all in one write; resolves with their results, in their order. */
+	exchange(calls: Call[]): Promise<Result[]>;
+	/** Carries the decision out, in one write. */
+	finish(decision: Decision): void;
 }
 
-/** What a PDK call came to, as kong-pdk's bridge takes it. */
-export type PdkResult = [value: unknown, error: unknown];
-
-/** What Kong gets for each of its requests about an event. */
-export interface Answer {
-	/** The next PDK call, or `ret` when the phase is over. */
-	Data: Call | "ret";
-	EventId: unknown;
-}
-
-/** Kong's request, which waits for an answer on a connection. */
-export interface Request {
-	connection: object;
-	respond(answer: Answer): void;
-}
-
-/** Calls that end the request in Kong; nothing comes back for them (Kong fact). */
-const FINAL_CALLS = new Set(["kong.response.exit", "kong.response.error"]);
-
-const FAILED: Call = {
-	Method: "kong.response.exit",
-	Args: [500, { message: "An unexpected error occurred" }],
-};
-
-/**
- * One call of a phase. Kong and the plugin take turns: Kong waits while the plugin works, the plugin
- * waits while Kong makes a PDK call. It ends once, and then holds nothing that could be leaked.
- */
+/** One request that the plugin works on, or waits for Kong's answers about. It ends once. */
 export class Event {
 	/** As `performance.now()` has it, in milliseconds. */
 	readonly started = performance.now();
+	/** How long the plugin worked, before what it does now, in milliseconds. */
+	#worked = 0;
+	#workingSince: number | undefined = this.started;
 	#isOver = false;
-	#request: Request | undefined;
-	#resume: ((result: PdkResult) => void) | undefined;
 
 	/** @param onEnd called when it is over */
 	constructor(
-		readonly id: number,
-		request: Request,
+		readonly channel: Channel,
 		readonly onEnd: (event: Event) => void,
-	) {
-		this.#request = request;
-	}
+	) {}
 
-	/** Whether Kong waits for this event on the connection. */
-	waitsOn(connection: object): boolean {
-		return this.#request?.connection === connection;
-	}
-
-	/** Runs the access phase; whatever escapes it ends the request with 500. */
-	async run(plugin: Plugin, log: Log): Promise<void> {
-		// What kong-pdk's bridge wants of its channel.
-		const channel = {
-			put: (call: Call) => this.#call(call),
-			get: () =>
-				new Promise((resolve) => {
-					this.#resume = resolve;
-				}),
-		};
+	/** Lets the plugin decide; whatever it does, the request ends. */
+	async run(decide: (ask: Ask) => Promise<Decision>): Promise<void> {
 		try {
-			await plugin.access(new PDK(channel).kong as Kong);
-			this.#end("ret");
-		} catch (error) {
-			this.fail();
-			// Its text may quote a secret; its name does not.
-			const name = error instanceof Error ? error.name : typeof error;
-			log("error", "phase failed", { error: name });
+			this.#end(await decide((questions) => this.#ask(questions)));
+		} catch (thrown) {
+			this.#end(refusal(thrown, { verbose: false }));
 		}
 	}
 
-	/**
-	 * Kong brings the result of a PDK call and waits for what is next.
-	 *
-	 * @returns whether the plugin had asked for one
-	 */
-	step(request: Request, result: PdkResult): boolean {
-		const resume = this.#resume;
-		if (!resume) return false;
-		this.#resume = undefined;
-		this.#request = request;
-		resume(result);
-		return true;
+	/** Ends the request with 500, if it has no end yet. */
+	fail(thrown: Refusal): void {
+		this.#end(refusal(thrown, { verbose: false }));
 	}
 
-	/** Ends the request with 500, if Kong still waits for it. */
-	fail(): void {
-		this.#end(FAILED);
-	}
-
-	/** Ends the event without an answer: nobody waits for one any more. */
+	/** Nobody waits for its end any more. */
 	abandon(): void {
 		if (this.#isOver) return;
 		this.#isOver = true;
-		this.#request = undefined;
-		this.#resume = undefined;
 		this.onEnd(this);
 	}
 
-	#call(call: Call): void {
-		if (FINAL_CALLS.has(call.Method)) {
-			this.#end(call);
-			return;
-		}
-		// Still there when the call cannot be encoded, for the answer that it failed.
-		this.#request?.respond({ Data: call, EventId: this.id });
-		this.#request = undefined;
+	/**
+	 * Whether the plugin worked longer than it may; the time in which Kong answers does not count.
+	 *
+	 * @param deadline in milliseconds
+	 */
+	isOverdue(deadline: number): boolean {
+		if (this.#workingSince === undefined) return false;
+		return this.#worked + performance.now() - this.#workingSince > deadline;
 	}
 
-	#end(data: Call | "ret"): void {
-		this.#request?.respond({ Data: data, EventId: this.id });
+	#end(decision: Decision): void {
+		if (this.#isOver) return;
+		this.channel.finish(decision);
 		this.abandon();
+	}
+
+	async #ask(questions: readonly Question[]): Promise<unknown[]> {
+		// The connection may serve another event by now.
+		if (this.#isOver) throw new Error("the event is over");
+		const calls = questions.map(callFor);
+		this.#worked += performance.now() - (this.#workingSince ?? 0);
+		this.#workingSince = undefined;
+		const results = await this.channel.exchange(calls);
+		this.#workingSince = performance.now();
+		return Promise.all(
+			calls.map((call, index) => call.answer(results[index] as Result)),
+		);
 	}
 }
 
 /** The events in flight. */
 export class Events {
-	readonly #events = new Map<number, Event>();
-	readonly #nextId = uniqueIds();
-	#refusesNew = false;
+	readonly #events = new Set<Event>();
 	/** How many there have been. */
 	started = 0;
+	/** Whether the server stops: no new ones are to be started. */
+	isStopping = false;
 	/** Told how long an event took, in seconds, when it is over. */
 	onEnd: ((seconds: number) => void) | undefined;
-
-	/** @param log takes a line for each event that fails or takes too long */
-	constructor(readonly log: Log) {}
 
 	get size(): number {
 		return this.#events.size;
 	}
 
-	/** Answers 500 to requests that would start an event, from now on. */
-	refuseNew(): void {
-		this.#refusesNew = true;
-	}
-
-	/** Runs the access phase for Kong's request. */
-	start(plugin: Plugin, request: Request): void {
-		if (this.#refusesNew) {
-			request.respond({ Data: FAILED, EventId: this.#nextId() });
-			return;
-		}
-		const event = new Event(this.#nextId(), request, ({ id, started }) => {
-			this.#events.delete(id);
-			this.onEnd?.((performance.now() - started) / 1000);
+	/** Starts the plugin on a request. */
+	start(decide: (ask: Ask) => Promise<Decision>, channel: Channel): Event {
+		const event = new Event(channel, (over) => {
+			this.#events.delete(over);
+			this.onEnd?.((performance.now() - over.started) / 1000);
 		});
-		this.#events.set(event.id, event);
+		this.#events.add(event);
 		this.started += 1;
-		event.run(plugin, this.log);
+		event.run(decide);
+		return event;
 	}
 
 	/**
-	 * Kong brings the result of a PDK call. When the event is over, or was one of an earlier process, the
-	 * request ends with 500: after an error Kong below 3.14 would proxy it (Kong fact).
-	 */
-	step(id: unknown, request: Request, result: PdkResult): void {
-		if (this.#events.get(id as number)?.step(request, result)) return;
-		this.log("error", "no such event", { event: String(id) });
-		request.respond({ Data: FAILED, EventId: id });
-	}
-
-	/** Ends the events that Kong waited for on a connection that is closed. */
-	abandonOn(connection: object): void {
-		for (const event of this.#events.values())
-			if (event.waitsOn(connection)) event.abandon();
-	}
-
-	/**
-	 * Ends the events that take too long, of a plugin that hangs or of a request that Kong gave up.
+	 * Ends the events of a plugin that hangs.
 	 *
-	 * @param deadline how long a phase may take, in milliseconds
+	 * @param deadline how long the plugin may work on one, in milliseconds
 	 */
 	failOverdue(deadline: number): void {
-		const least = performance.now() - deadline;
-		for (const event of this.#events.values()) {
-			// In the order they started.
-			if (event.started > least) return;
-			this.log("error", "phase took too long", { event: event.id });
-			event.fail();
+		for (const event of this.#events) {
+			if (event.isOverdue(deadline))
+				event.fail(refused("too_slow", { seconds: deadline / 1000 }));
 		}
 	}
 }

@@ -1,13 +1,22 @@
 import { randomInt } from "node:crypto";
 
+/** The largest `int32`. */
+const MAX = 2 ** 31 - 1;
+
 /**
- * Makes ids that do not repeat, not across restarts either: Kong's workers keep the ids of an earlier
- * process, and one that fits again would reach another entry's key or another client's request.
+ * Makes positive ids of 32 bits (Kong: pluginsocket.proto) that do not repeat. They start anywhere:
+ * Kong's workers keep the ids of an earlier process, and one that fits again would reach another entry's key.
  *
- * @returns a function that gives the next id, from a random origin of 48 bits; all stay below 2^53,
- * which JavaScript, Lua and MessagePack hold exactly
+ * @returns a function that gives the next id
+ * @throws when all were given
  */
 export function uniqueIds(): () => number {
-	let next = randomInt(2 ** 48 - 1);
-	return () => next++;
+	let last = randomInt(MAX);
+	let given = 0;
+	return () => {
+		if (given === MAX) throw new Error("no instance ids left");
+		given += 1;
+		last = (last % MAX) + 1;
+		return last;
+	};
 }

@@ -1,32 +1,31 @@
 import { Name, Plugin } from "../plugins/x-custom-jwt";
+import {
+	Misconfigured,
+	refusal,
+	toRefusal,
+} from "../plugins/x-custom-jwt/errors";
+import type { Ask, Decision } from "../plugins/x-custom-jwt/facts";
 import { uniqueIds } from "./ids";
 import type { Log } from "./log";
 
 /** One configuration of the plugin, started by one of Kong's workers. */
 export interface Instance {
 	id: number;
-	plugin: Plugin;
-	/** Without the private key. */
-	config: Record<string, unknown>;
-	/** Seconds since the epoch. */
-	startTime: number;
+	/** Whether its configuration can be used; all its requests are refused otherwise. */
+	isUsable: boolean;
+	decide(ask: Ask): Promise<Decision>;
+	/** Of the key that signs. */
+	alg?: string;
+	kid?: string;
 	/** Milliseconds since the epoch. */
+	started: number;
 	lastUsed: number;
-}
-
-/** The text by which Kong knows that it has to start an instance again (Kong: mp_rpc.lua). */
-export class NoInstance extends Error {
-	constructor(id: unknown) {
-		super(`no plugin instance #${id}`);
-	}
 }
 
 /** The instances Kong has started. */
 export class Instances {
 	readonly #instances = new Map<number, Instance>();
 	readonly #nextId = uniqueIds();
-	lastStart = 0;
-	lastClose = 0;
 
 	/** @param log takes a line for each start and stop */
 	constructor(readonly log: Log) {}
@@ -35,46 +34,53 @@ export class Instances {
 		return this.#instances.size;
 	}
 
-	/** All instances, oldest first. */
-	all(): Instance[] {
-		return [...this.#instances.values()];
+	/** How many have a configuration that cannot be used. */
+	get unusable(): number {
+		let count = 0;
+		for (const { isUsable } of this.#instances.values())
+			if (!isUsable) count += 1;
+		return count;
 	}
 
 	/**
-	 * @param config as Kong sends it, decoded
-	 * @throws what the plugin says of an unusable configuration
+	 * Starts an instance, of a configuration that cannot be used too: Kong takes no error for an answer,
+	 * and would not log one. The reason is logged with each of its requests.
+	 *
+	 * @param name of the plugin
+	 * @param json the configuration, as Kong sends it
 	 */
-	start(config: Record<string, unknown>): Instance {
-		const plugin = new Plugin(config, { ownInstance: true });
-		const { private_jwk, ...shown } = config;
+	start(name: string | undefined, json: Buffer | undefined): Instance {
 		const now = Date.now();
 		const instance = {
 			id: this.#nextId(),
-			plugin,
-			config: shown,
-			startTime: now / 1000,
+			started: now,
 			lastUsed: now,
+			...prepare(name, json),
 		};
 		this.#instances.set(instance.id, instance);
-		this.lastStart = instance.startTime;
-		this.log("info", "instance started", describe(instance));
+		const { id, alg, kid, error } = instance;
+		if (error === undefined)
+			this.log("info", "instance started", { instance: id, kid, alg });
+		else
+			this.log("error", "the configuration of an instance cannot be used", {
+				instance: id,
+				error,
+			});
 		return instance;
 	}
 
-	/** @throws {NoInstance} */
-	get(id: unknown): Instance {
-		const instance = this.#instances.get(id as number);
-		if (!instance) throw new NoInstance(id);
-		return instance;
+	/** @returns undefined when there is none, or none any more */
+	get(id: number | undefined): Instance | undefined {
+		return this.#instances.get(id ?? 0);
 	}
 
-	/** @throws {NoInstance} */
-	close(id: unknown): Instance {
+	/** Closes an instance, if there is one. */
+	close(id: number | undefined): void {
 		const instance = this.get(id);
+		if (!instance) return;
 		this.#instances.delete(instance.id);
-		this.lastClose = Date.now() / 1000;
-		this.log("info", "instance stopped", describe(instance));
-		return instance;
+		const { kid, alg } = instance;
+		this.log("info", "instance stopped", { instance: instance.id, kid, alg });
 	}
 
 	/**
@@ -84,12 +90,37 @@ export class Instances {
 	 */
 	closeIdle(idle: number): void {
 		const least = Date.now() - idle;
-		for (const { id, lastUsed } of this.all())
+		for (const { id, lastUsed } of this.#instances.values())
 			if (lastUsed < least) this.close(id);
 	}
 }
 
-function describe({ id, plugin }: Instance) {
-	const { alg, kid } = plugin.key;
-	return { plugin: Name, instance: id, kid, alg };
+function prepare(name: string | undefined, json: Buffer | undefined) {
+	let config: unknown;
+	try {
+		if (name !== Name) throw new Misconfigured(`${name} is not ${Name}`);
+		config = parse(json);
+		const plugin = new Plugin(config, { ownInstance: true });
+		const { alg, kid } = plugin.key;
+		const decide = (ask: Ask) => plugin.decide(ask);
+		return { isUsable: true, decide, alg, kid };
+	} catch (thrown) {
+		const verbose = isVerbose(config);
+		const decide = async () => refusal(thrown, { verbose });
+		return { isUsable: false, decide, error: toRefusal(thrown).message };
+	}
+}
+
+function parse(json: Buffer | undefined): unknown {
+	try {
+		return JSON.parse(String(json));
+	} catch {
+		// V8's message would quote the configuration.
+		throw new Misconfigured("the configuration is not JSON");
+	}
+}
+
+/** What the configuration says of itself, whatever else is wrong with it. */
+function isVerbose(config: unknown): boolean {
+	return (config as { verbose?: unknown } | undefined | null)?.verbose === true;
 }

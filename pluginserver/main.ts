@@ -5,11 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option, program } from "commander";
 import { Version } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import { warnOfFewFiles } from "./limits";
 import { createListener } from "./listener";
 import { createLog, LOG_LEVELS, type LogLevel } from "./log";
 import { logRefusals } from "./refusals";
 import { collectAtRest } from "./rest";
-import { PluginServerRpc, pluginInfo } from "./rpc";
+import { dump, PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";
 
 interface Options {
@@ -60,7 +61,7 @@ program
 	)
 	.option(
 		"--phase-timeout <seconds>",
-		"then a request is answered with 500",
+		"the plugin's own work on a request; then it is answered with 500",
 		seconds,
 		5,
 	)
@@ -76,37 +77,44 @@ program
 		portOrPath,
 	);
 
+// Node.js would open its debugger, on a port of which a heap snapshot with the private key can be had.
+process.on("SIGUSR1", () => {});
+
 async function main(): Promise<void> {
 	const options = program.parse().opts<Options>();
 	if (options.dump || options.dumpAllPlugins) {
-		process.stdout.write(`${JSON.stringify([pluginInfo()])}\n`);
+		process.stdout.write(`${JSON.stringify(dump())}\n`);
 		return;
 	}
 	const log = createLog(options.logLevel, (line) => process.stdout.write(line));
 	// Kong, which read the log, is gone; requests may still be in flight.
 	process.stdout.on("error", () => {});
-	process.on("uncaughtException", (error) => {
-		log("error", "fatal", { error: toRefusal(error).message });
-		process.exit(1);
-	});
+	// No request may end the process: Kong would send it to the next one.
+	for (const event of ["uncaughtException", "unhandledRejection"] as const)
+		process.on(event, (thrown) =>
+			log("error", "defect", { error: toRefusal(thrown).message }),
+		);
 
 	const rpc = new PluginServerRpc(log);
+	const flushRefusals = logRefusals(log, 10_000);
 	const servers: Server[] = [];
 	// Removes their sockets.
-	process.once("exit", () => {
+	const close = () => {
 		for (const server of servers) server.close();
-	});
+	};
+	process.once("exit", close);
 	const phaseTimeout = options.phaseTimeout * 1000;
 	// Before the sockets are there, so that none of them is left behind.
-	for (const signal of ["SIGTERM", "SIGINT"] as const)
+	for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
 		process.once(signal, async () => {
 			log("info", "stopping", { signal, events: rpc.events.size });
-			// Results of PDK calls still come, on new connections too; new events are answered with 500.
-			rpc.events.refuseNew();
+			// Kong repeats new events on the server that takes the socket over, those that are left at last too.
+			rpc.events.isStopping = true;
+			close();
 			const deadline = Date.now() + phaseTimeout;
 			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
-			rpc.events.failOverdue(0);
-			log("info", "stopped");
+			flushRefusals();
+			log("info", "stopped", { events: rpc.events.size });
 			process.exit(0);
 		});
 
@@ -114,6 +122,7 @@ async function main(): Promise<void> {
 	const listener = createListener(rpc, log);
 	await listenOnSocket(listener, path, options.socketMode, log);
 	servers.push(listener);
+	warnOfFewFiles(log);
 	if (options.metrics !== undefined) {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
@@ -127,7 +136,6 @@ async function main(): Promise<void> {
 	const idleTimeout = options.idleTimeout * 1000;
 	setInterval(() => rpc.instances.closeIdle(idleTimeout), idleTimeout / 20);
 
-	logRefusals(log, 10_000);
 	collectAtRest(rpc.events, 2 * phaseTimeout);
 }
 

@@ -5,22 +5,23 @@ import {
 import type { Log } from "./log";
 
 /**
- * Logs why requests are refused, however many are: for each reason one line at once and, at the end
- * of the interval, one with the number of the others.
+ * Logs how many requests were refused, a line for each reason and interval. Why each one was is in Kong's
+ * own log.
  *
  * @param interval in milliseconds
+ * @returns a function that logs those since the last line
  */
-export function logRefusals(log: Log, interval: number): void {
-	const others = new Map<string, number>();
+export function logRefusals(log: Log, interval: number): () => void {
+	const counts = new Map<string, number>();
 	refusedChannel.subscribe((message) => {
 		const { reason } = message as Refused;
-		const count = others.get(reason);
-		if (count === undefined) log("warn", "request refused", { reason });
-		others.set(reason, count === undefined ? 0 : count + 1);
+		counts.set(reason, (counts.get(reason) ?? 0) + 1);
 	});
-	setInterval(() => {
-		for (const [reason, count] of others)
-			if (count > 0) log("warn", "more requests refused", { reason, count });
-		others.clear();
-	}, interval);
+	const flush = () => {
+		for (const [reason, count] of counts)
+			log("warn", "requests refused", { reason, count });
+		counts.clear();
+	};
+	setInterval(flush, interval);
+	return flush;
 }

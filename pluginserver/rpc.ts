@@ -1,123 +1,69 @@
 import { Name, Priority, Version } from "../plugins/x-custom-jwt";
 import { kongEntityFields } from "../schema/kong";
-import { Events, type Request } from "./events";
+import { Events } from "./events";
 import { type Instance, Instances } from "./instances";
 import type { Log } from "./log";
-
-/** A request that is answered with an error; the text is for Kong's log. */
-export class RpcError extends Error {}
-
-/** A request that takes any result. */
-export interface RpcRequest extends Request {
-	respond(result: unknown): void;
-}
+import type { RpcCall, RpcReturn } from "./messages";
+import type { Of } from "./protobuf";
 
 /** The phases of the plugin (Kong: a plugin server tells them). */
-const PHASES = ["access"];
+export const PHASES = ["access"];
 
-/** What Kong's query command wants: the one plugin of this server (Kong: process.lua). */
-export function pluginInfo() {
-	return {
-		Name,
-		Version,
-		Phases: PHASES,
-		Priority,
-		Schema: { name: Name, fields: kongEntityFields },
-	};
+const SCHEMA = { name: Name, fields: kongEntityFields };
+
+/**
+ * What Kong's query command wants to know: the protocol, and the one plugin of this server (Kong:
+ * process.lua).
+ */
+export function dump() {
+	const plugin = { Name, Version, Phases: PHASES, Priority, Schema: SCHEMA };
+	return { Protocol: "ProtoBuf:1", Plugins: [plugin] };
 }
 
-/** The methods of Kong's RPC with a plugin server, on one set of instances and events. */
+/** Kong's calls that are no events, on one set of instances. */
 export class PluginServerRpc {
 	readonly instances: Instances;
-	readonly events: Events;
-	readonly #loadTime = Date.now() / 1000;
+	readonly events = new Events();
+	readonly #loaded = Math.floor(Date.now() / 1000);
 
 	constructor(log: Log) {
 		this.instances = new Instances(log);
-		this.events = new Events(log);
 	}
 
 	/**
-	 * Answers one of Kong's requests, now or when the plugin is ready.
-	 *
-	 * @param method with its namespace, e.g. `plugin.HandleEvent`
-	 * @throws with the text Kong is to get
+	 * @returns the answer, but for its sequence; undefined when the call is about an instance that is unknown
 	 */
-	call(method: string, argument: unknown, request: RpcRequest): void {
-		const members = (
-			typeof argument === "object" && argument !== null ? argument : {}
-		) as Record<string, unknown>;
-		if (method === "plugin.HandleEvent") this.#handleEvent(members, request);
-		else if (method === "plugin.StepError")
-			this.events.step(members.EventId, request, [undefined, members.Data]);
-		// One method for each kind of result, all alike in JavaScript (Kong: mp_rpc.lua).
-		else if (method.startsWith("plugin.Step"))
-			this.events.step(members.EventId, request, [members.Data, undefined]);
-		else request.respond(this.#result(method, argument, members));
-	}
-
-	#result(
-		method: string,
-		argument: unknown,
-		members: Record<string, unknown>,
-	): unknown {
-		switch (method) {
-			case "plugin.StartInstance":
-				return this.#startInstance(members);
-			case "plugin.InstanceStatus":
-				return status(this.instances.get(argument));
-			case "plugin.CloseInstance":
-				return status(this.instances.close(argument));
-			case "plugin.GetPluginInfo":
-				return pluginInfo();
-			case "plugin.GetStatus":
-				return this.#status();
-			default:
-				throw new RpcError(`method ${method} not implemented`);
+	answer(call: Of<typeof RpcCall>): Of<typeof RpcReturn> | undefined {
+		if (call.cmd_get_plugin_names) return { plugin_names: { names: [Name] } };
+		if (call.cmd_get_plugin_info) return { plugin_info: this.#pluginInfo() };
+		if (call.cmd_start_instance) {
+			const { name, config } = call.cmd_start_instance;
+			return status(this.instances.start(name, config));
 		}
-	}
-
-	#startInstance({ Name: name, Config: text }: Record<string, unknown>) {
-		if (name !== Name) throw new RpcError(`${name} is not the plugin ${Name}`);
-		let config: Record<string, unknown>;
-		try {
-			config = JSON.parse(String(text));
-		} catch {
-			// V8's message would quote the configuration.
-			throw new RpcError("the configuration is not JSON");
+		if (call.cmd_get_instance_status) {
+			const { instance_id } = call.cmd_get_instance_status;
+			const instance = this.instances.get(instance_id);
+			return instance && status(instance);
 		}
-		const { id, startTime } = this.instances.start(config);
-		return { Name, Id: id, Config: config, StartTime: startTime };
+		if (call.cmd_close_instance)
+			this.instances.close(call.cmd_close_instance.instance_id);
+		return {};
 	}
 
-	#handleEvent(
-		{ InstanceId, EventName }: Record<string, unknown>,
-		request: Request,
-	) {
-		const instance = this.instances.get(InstanceId);
-		if (!PHASES.includes(String(EventName)))
-			throw new RpcError(`phase ${EventName} not implemented`);
-		instance.lastUsed = Date.now();
-		this.events.start(instance.plugin, request);
-	}
-
-	#status() {
+	#pluginInfo() {
 		return {
-			Pid: process.pid,
-			Plugins: {
-				[Name]: {
-					Name,
-					LoadTime: this.#loadTime,
-					Modtime: this.#loadTime,
-					Instances: this.instances.all().map(status),
-					LastStartInstance: this.instances.lastStart,
-					LastCloseInstance: this.instances.lastClose,
-				},
-			},
+			name: Name,
+			updated_at: this.#loaded,
+			loaded_at: this.#loaded,
+			phases: PHASES,
+			version: Version,
+			priority: Priority,
+			schema: JSON.stringify(SCHEMA),
 		};
 	}
 }
 
-function status({ id, config, startTime }: Instance) {
-	return { Name, Id: id, Config: config, StartTime: startTime };
+function status({ id, started }: Instance): Of<typeof RpcReturn> {
+	const started_at = Math.floor(started / 1000);
+	return { instance_status: { name: Name, instance_id: id, started_at } };
 }

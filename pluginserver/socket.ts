@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, lstatSync, rmSync } from "node:fs";
+import { lstatSync, rmSync, statSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,13 +8,17 @@ import type { Log } from "./log";
 /** Linux takes no longer one (unix(7)), and libuv would cut it off without a word. */
 const MAX_PATH = 107;
 
+/** Connections that wait to be taken; the kernel makes it its own limit. Kong answers 500 beyond (Kong fact). */
+const BACKLOG = 65_535;
+
 /**
  * Listens on a unix socket that only those in `mode` can connect to, from its first moment on. The
  * socket of a server that is gone is replaced. For the end of a server that is not it waits: when Kong
  * reloads, the old plugin server serves until the old workers are done.
  *
  * @param mode permissions, e.g. `0o600`
- * @throws when the path is no socket, too long, or in no folder
+ * @throws when the path is no socket, too long, in no folder, or in one where anybody could put a socket of
+ * their own: Kong would send it the private key
  */
 export async function listenOnSocket(
 	server: Server,
@@ -24,8 +28,13 @@ export async function listenOnSocket(
 ): Promise<void> {
 	if (path.length > MAX_PATH)
 		throw new Error(`${path} is longer than ${MAX_PATH} characters`);
-	if (!existsSync(dirname(path)))
-		throw new Error(`the folder of ${path} does not exist`);
+	const folder = dirname(path);
+	const folderStats = statSync(folder, { throwIfNoEntry: false });
+	if (!folderStats) throw new Error(`the folder of ${path} does not exist`);
+	if (folderStats.mode & 0o002)
+		throw new Error(
+			`everybody can write to the folder of ${path}, and put another socket there; run: chmod o-w ${folder}`,
+		);
 	const stats = lstatSync(path, { throwIfNoEntry: false });
 	if (stats && !stats.isSocket()) throw new Error(`${path} is not a socket`);
 	if (await isListening(path))
@@ -33,9 +42,13 @@ export async function listenOnSocket(
 	while (await isListening(path)) await sleep(20);
 	rmSync(path, { force: true });
 	const umask = process.umask(0o777 & ~mode);
-	server.listen(path);
+	server.listen({ path, backlog: BACKLOG });
 	await once(server, "listening");
 	process.umask(umask);
+	// A connection that could not be taken, for want of a file descriptor.
+	server.on("error", ({ message }) =>
+		log("error", "no connection", { error: message }),
+	);
 }
 
 /** Whether a server takes connections on a unix socket. */

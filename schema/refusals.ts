@@ -150,6 +150,25 @@ export const REFUSALS = {
 		text: "bind_request: Kong has no {what} to bind to",
 		means: "Kong could not read the request, see its own line",
 	},
+	body_file: {
+		status: 500,
+		reason: "unexpected",
+		text: "bind_request: the file in which Kong buffered the body cannot be read: {code}",
+		means: "let the plugin server run as Kong's user, on Kong's machine",
+	},
+	long_answer: {
+		status: 500,
+		reason: "unexpected",
+		text: "Kong's answer to {method} is too long",
+		means: "a header, token or entity of more than 16 MB",
+	},
+	too_slow: {
+		status: 500,
+		reason: "too_slow",
+		text: "the plugin worked longer than {seconds} s",
+		means:
+			"the dedicated plugin server has too little CPU, or `--phase-timeout` is too short",
+	},
 	unexpected: {
 		status: 500,
 		reason: "unexpected",

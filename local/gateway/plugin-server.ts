@@ -114,7 +114,10 @@ export class PluginServer {
 			{ env: environment() },
 		);
 		try {
-			const [plugin] = JSON.parse(stdout) as PluginInfo[];
+			const dump = JSON.parse(stdout) as
+				| PluginInfo[]
+				| { Plugins: PluginInfo[] };
+			const [plugin] = "Plugins" in dump ? dump.Plugins : dump;
 			if (plugin) return plugin;
 		} catch {
 			// Reported below.

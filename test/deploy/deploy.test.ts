@@ -48,7 +48,10 @@ describe.each([
 			variable(`${PLUGIN_SERVER}_QUERY_CMD`),
 		);
 		const { stdout } = await promisify(execFile)(program, args);
-		expect(JSON.parse(stdout)).toMatchObject([{ Name: "x-custom-jwt" }]);
+		expect(JSON.parse(stdout)).toMatchObject({
+			Protocol: "ProtoBuf:1",
+			Plugins: [{ Name: "x-custom-jwt" }],
+		});
 	});
 
 	test("has a start command that listens where Kong looks for it", async () => {

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import {
+	chmodSync,
 	mkdirSync,
 	readdirSync,
 	readFileSync,
@@ -16,7 +17,6 @@ import {
 	type Client,
 	ConnectionLost,
 	clientOf,
-	EXIT,
 	SET_HEADER,
 } from "../support/client";
 import {
@@ -50,27 +50,41 @@ async function leaveStaleSocket(folder: string): Promise<void> {
 
 describe("the description of the plugin", () => {
 	test.each(["--dump", "--dump-all-plugins"])(
-		"is with %s what the stock server says, and the protocols",
+		"is with %s what the stock server says, on Kong's other protocol, and the protocols",
 		async (flag) => {
 			const stock = await run(STOCK, "--dump-all-plugins");
 			const own = await run(DEDICATED, flag);
 			const [{ Schema, ...plugin }] = JSON.parse(stock.stdout);
 			// The stock server says nothing of `protocols` (Kong fact).
 			const schema = { name: Schema.name, fields: kongEntityFields };
-			expect(JSON.parse(own.stdout)).toStrictEqual([
-				{ ...plugin, Schema: schema },
-			]);
+			expect(JSON.parse(own.stdout)).toStrictEqual({
+				Protocol: "ProtoBuf:1",
+				Plugins: [{ ...plugin, Schema: schema }],
+			});
 			expect(own.stderr).toBe("");
 		},
 	);
 
-	test("is the one that GetPluginInfo gives", async () => {
+	test("is the one that Kong gets over the socket", async () => {
 		const { stdout } = await run(DEDICATED, "--dump");
+		const [plugin] = JSON.parse(stdout).Plugins;
 		const server = await startServer(DEDICATED);
 		const client = await server.connect();
-		expect([
-			await client.call("plugin.GetPluginInfo", "x-custom-jwt"),
-		]).toStrictEqual(JSON.parse(stdout));
+		const { plugin_names } = await client.call({ cmd_get_plugin_names: {} });
+		expect(plugin_names?.names).toEqual([plugin.Name]);
+		const { plugin_info: info } = await client.call({
+			cmd_get_plugin_info: { name: plugin.Name },
+		});
+		expect(info).toEqual({
+			name: plugin.Name,
+			version: plugin.Version,
+			phases: plugin.Phases,
+			priority: plugin.Priority,
+			schema: expect.any(String),
+			loaded_at: expect.any(Number),
+			updated_at: expect.any(Number),
+		});
+		expect(JSON.parse(info?.schema ?? "")).toEqual(plugin.Schema);
 		await server.kill();
 	});
 });
@@ -131,10 +145,10 @@ describe("flags", () => {
 		const server = await startServer(DEDICATED, ["--log-level", "error"]);
 		const client = await server.connect();
 		await client.startInstance(CONFIG);
-		await expect(client.call("plugin.No", 1)).rejects.toThrow();
+		await client.startInstance({});
 		await until("an error is logged", () => server.output.includes("\n"));
 		expect(server.lines(/./)).toEqual([
-			expect.stringMatching(/^level=error .*method=plugin\.No /),
+			expect.stringMatching(/^level=error .*cannot be used/),
 		]);
 		await server.kill();
 	});
@@ -169,9 +183,7 @@ describe("the socket", () => {
 		await leaveStaleSocket(folder);
 		const server = await startServer(DEDICATED, [], folder);
 		const client = await server.connect();
-		expect(await client.call("plugin.GetStatus", undefined)).toMatchObject({
-			Pid: server.pid,
-		});
+		expect(await client.startInstance(CONFIG)).toBeGreaterThan(0);
 		await server.kill();
 	});
 
@@ -183,16 +195,14 @@ describe("the socket", () => {
 			second.output.includes('msg="waiting: another server listens"'),
 		);
 		const client = await first.connect();
-		expect(await client.call("plugin.GetStatus", undefined)).toMatchObject({
-			Pid: first.pid,
-		});
+		await client.startInstance(CONFIG);
+		expect(first.lines(/instance started/)).toHaveLength(1);
 		await client.close();
 		first.signal("SIGTERM");
 		await until("it takes over", () => second.output.includes("msg=started"));
 		const successor = await second.connect();
-		expect(await successor.call("plugin.GetStatus", undefined)).toMatchObject({
-			Pid: second.pid,
-		});
+		await successor.startInstance(CONFIG);
+		expect(second.lines(/instance started/)).toHaveLength(1);
 		await second.kill();
 	});
 
@@ -219,17 +229,16 @@ describe("the socket", () => {
 		expect(readFileSync(file, "utf8")).toBe("precious");
 	});
 
-	test("of a live server is taken away by the stock server, for comparison", async () => {
-		const first = await startServer(STOCK);
-		const second = runServer(STOCK, [], join(first.socketPath, ".."));
-		await until("the second one has it", async () => {
-			// The path is gone for a moment.
-			const client = await second.connect().catch(() => undefined);
-			const status = await client?.call("plugin.GetStatus", undefined);
-			return (status as { Pid?: number } | undefined)?.Pid === second.pid;
-		});
-		await first.kill();
-		await second.kill();
+	test("is refused in a folder where anybody could put another one", async () => {
+		const folder = temporaryFolder();
+		for (const mode of [0o777, 0o1777]) {
+			chmodSync(folder, mode);
+			const server = runServer(DEDICATED, [], folder);
+			expect(await server.exited).toEqual({ code: 1, signal: null });
+			expect(server.output).toContain(`everybody can write to the folder of`);
+			expect(server.output).toContain(`chmod o-w ${folder}`);
+			expect(readdirSync(folder)).toEqual([]);
+		}
 	});
 
 	test("that cannot be made is named", async () => {
@@ -251,16 +260,14 @@ describe("the socket", () => {
 	});
 });
 
-describe.each(["SIGTERM", "SIGINT"] as const)("on %s", (signal) => {
-	const flags = ["--phase-timeout", "1"];
-
-	/** A server with an event whose first PDK call is in Kong's hands. */
-	async function startBusy(command = DEDICATED, more = flags) {
-		const server = await startServer(command, more);
+describe.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("on %s", (signal) => {
+	/** A server with an event whose questions are in Kong's hands. */
+	async function startBusy(flags: string[] = []) {
+		const server = await startServer(DEDICATED, flags);
 		const client = await server.connect();
 		const instance = await client.startInstance(CONFIG);
-		const step = await client.handleEvent(instance);
-		return { server, client, instance, step };
+		await client.startEvent(instance);
+		return { server, client, instance };
 	}
 
 	test("an idle server removes its socket and ends well", async () => {
@@ -271,51 +278,48 @@ describe.each(["SIGTERM", "SIGINT"] as const)("on %s", (signal) => {
 		expect(readdirSync(join(server.socketPath, ".."))).toEqual([]);
 		expect(server.lines(/msg=stopp/)).toEqual([
 			`level=info msg=stopping signal=${signal} events=0`,
-			"level=info msg=stopped",
+			"level=info msg=stopped events=0",
 		]);
 	});
 
-	test("an event in flight is finished, on whichever connection, and a new one is answered with 500", async () => {
-		// With time to finish in.
-		const { server, client, step } = await startBusy(DEDICATED, []);
-		const instance = await client.startInstance({
-			private_jwk: JSON.stringify(privateJwk),
-		});
+	test("an event in flight is finished, and a new one is left to the next server", async () => {
+		const { server, client, instance } = await startBusy();
+		const other = await server.connect();
 		server.signal(signal);
 		await until("it stops", () => server.output.includes("msg=stopping"));
-		// An error would make Kong below 3.14 proxy the request.
-		const other = await server.connect();
-		const { Data } = await other.handleEvent(instance);
-		expect(Data).toMatchObject({ Method: EXIT, Args: [500, {}] });
-
-		let next = step;
-		const methods: string[] = [];
-		while (next.Data !== "ret") {
-			methods.push(next.Data.Method);
-			next = await other.step(next, clientOf("alice"));
-		}
-		expect(methods.at(-1)).toBe(SET_HEADER);
+		expect(await isListening(server.socketPath)).toBe(false);
+		await expect(other.runPhase(instance, clientOf("bob"))).rejects.toThrow(
+			ConnectionLost,
+		);
+		const calls = await client.finishEvent(clientOf("alice"));
+		expect(calls.at(-1)?.method).toBe(SET_HEADER);
 		expect(await server.exited).toEqual({ code: 0, signal: null });
 		expect(readdirSync(join(server.socketPath, ".."))).toEqual([]);
 	});
 
-	test("an event that does not end holds it up to the deadline", async () => {
-		const { server, step } = await startBusy();
+	test("an event that does not end holds it up to the deadline, and is left to the next server", async () => {
+		const { server, client } = await startBusy(["--phase-timeout", "0.2"]);
+		await client.nextCall();
 		server.signal(signal);
 		expect(await server.exited).toEqual({ code: 0, signal: null });
-		expect(server.output).toContain(`event=${step.EventId}`);
-	});
-
-	test("the stock server drops what is in flight, for comparison", async () => {
-		const { server, client, step } = await startBusy(STOCK, []);
-		server.signal(signal);
-		expect(await server.exited).toEqual({ code: null, signal });
-		await expect(client.step(step, {})).rejects.toThrow(ConnectionLost);
-		expect(readdirSync(join(server.socketPath, ".."))).toEqual(["s.sock"]);
+		expect(server.output).toContain("msg=stopped events=1");
+		await expect(client.finishEvent(clientOf("alice"))).rejects.toThrow();
 	});
 });
 
-describe("the status", () => {
+test("SIGUSR1 opens no debugger: a heap snapshot has the private key", async () => {
+	const server = await startServer(DEDICATED);
+	server.signal("SIGUSR1");
+	const client = await server.connect();
+	const instance = await client.startInstance(CONFIG);
+	const calls = await client.runPhase(instance, clientOf("alice"));
+	expect(calls.at(-1)?.method).toBe(SET_HEADER);
+	server.signal("SIGTERM");
+	await server.exited;
+	expect(server.output).not.toMatch(/debugger/i);
+});
+
+describe("an instance", () => {
 	let server: ServerProcess;
 	let client: Client;
 
@@ -325,43 +329,28 @@ describe("the status", () => {
 	});
 	afterAll(() => server.kill());
 
-	interface Status {
-		Plugins: Record<string, { Instances: { Id: number; Config: object }[] }>;
-	}
-
-	test("lists the instances, without their keys", async () => {
-		const id = await client.startInstance({ ...CONFIG, route_id: "one" });
-		const status = (await client.call("plugin.GetStatus", null)) as Status;
-		expect(status).toEqual({
-			Pid: server.pid,
-			Plugins: {
-				"x-custom-jwt": {
-					Name: "x-custom-jwt",
-					LoadTime: expect.any(Number),
-					Modtime: expect.any(Number),
-					Instances: [
-						{
-							Name: "x-custom-jwt",
-							Id: id,
-							Config: { route_id: "one" },
-							StartTime: expect.any(Number),
-						},
-					],
-					LastStartInstance: expect.any(Number),
-					LastCloseInstance: 0,
-				},
-			},
+	test("has a status, without its configuration", async () => {
+		const instance_id = await client.startInstance(CONFIG);
+		const status = await client.call({
+			cmd_get_instance_status: { instance_id },
+		});
+		expect(status.instance_status).toEqual({
+			name: "x-custom-jwt",
+			instance_id,
+			started_at: expect.any(Number),
 		});
 	});
 
-	test("does not list one that Kong closed", async () => {
-		const id = await client.startInstance(CONFIG);
-		await client.call("plugin.CloseInstance", id);
-		const { Plugins } = (await client.call("plugin.GetStatus", null)) as Status;
-		const instances = Plugins["x-custom-jwt"]?.Instances ?? [];
-		expect(instances.map(({ Id }) => Id)).not.toContain(id);
-		await expect(client.call("plugin.InstanceStatus", id)).rejects.toThrow(
-			`no plugin instance #${id}`,
+	test("is unknown once Kong closed it", async () => {
+		const instance_id = await client.startInstance(CONFIG);
+		await client.call({ cmd_close_instance: { instance_id } });
+		// And is closed once more, by a worker that knows it still.
+		await client.call({ cmd_close_instance: { instance_id } });
+		await expect(
+			client.call({ cmd_get_instance_status: { instance_id } }),
+		).rejects.toThrow(ConnectionLost);
+		await expect(client.runPhase(instance_id, clientOf("k"))).rejects.toThrow(
+			ConnectionLost,
 		);
 	});
 });

@@ -61,9 +61,11 @@ describe.each(endpoints)("metrics on %s", (_, makeEndpoint) => {
 		// A consumer without a credential is none of the two methods.
 		await client.runPhase(rsa, {
 			...clientOf("alice"),
-			"kong.client.get_credential": undefined,
+			credential: undefined,
 		});
-		const step = await client.handleEvent(ec);
+		const other = await server.connect();
+		await other.startEvent(ec);
+		await other.nextCall();
 
 		const samples = await scrape(where);
 		const values = (prefix: string) =>
@@ -84,8 +86,7 @@ describe.each(endpoints)("metrics on %s", (_, makeEndpoint) => {
 		expectHistogram(samples, "x_custom_jwt_phase_seconds", "", 13);
 		expectHistogram(samples, "x_custom_jwt_signing_seconds", ',alg="ES256"', 5);
 
-		await client.step(step, {});
-		await client.call("plugin.CloseInstance", rsa);
+		await client.call({ cmd_close_instance: { instance_id: rsa } });
 		expect((await scrape(where)).get(INSTANCES)).toBe(1);
 		await server.kill();
 	});

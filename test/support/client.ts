@@ -1,141 +1,318 @@
+/** Kong's side of the two protocols with plugin servers, for tests and load. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { Encoder } from "@msgpack/msgpack";
 import { stepMethod } from "../../local/gateway/pdk";
-import { frameReader } from "../../pluginserver/msgpack-frames";
+import { RpcClient } from "../../local/gateway/rpc";
+import type { Question } from "../../plugins/x-custom-jwt/facts";
+import { FrameReader, framesOf, TOO_LONG } from "../../pluginserver/frames";
+import { PDK, RpcCall, RpcReturn } from "../../pluginserver/messages";
+import { decode, type Message, type Of } from "../../pluginserver/protobuf";
+import { answer, type KnownRequest } from "./facts";
 
-/** A call of the plugin, as the plugin server hands it to Kong. */
+/** A call of the plugin, as Kong makes it. */
 export interface PdkCall {
-	Method: string;
-	Args: unknown[];
+	method: string;
+	args: unknown[];
 }
 
-/** What the plugin server answers about an event. */
-export interface Step {
-	Data: "ret" | PdkCall;
-	EventId: number;
-}
-
-/** A call that the plugin server answered with an error; the message is its text. */
-export class RpcFailure extends Error {}
-
-/** A call that got no answer, because its connection closed. */
+/** A connection that closed while an answer was to come on it. */
 export class ConnectionLost extends Error {}
 
-interface Waiting {
-	resolve(result: unknown): void;
-	reject(error: Error): void;
-}
+export const EXIT = PDK.exit.name;
+export const SET_HEADER = PDK.setHeader.name;
 
-const encoder = new Encoder();
+const methods = new Map(Object.values(PDK).map((one) => [one.name, one]));
 
-/** One connection to a plugin server, with any number of calls at a time; made for load. */
+/**
+ * A connection to the dedicated server, as one of Kong's: a call at a time, opened again after it was closed.
+ */
 export class Client {
-	/** Resolves when the connection is closed, by whichever side. */
-	readonly closed: Promise<unknown>;
-	readonly #waiting = new Map<number, Waiting>();
-	#messageId = 0;
+	#socket: Socket | undefined;
+	#frames = new FrameReader(64 * 1024 * 1024);
+	readonly #queue: Buffer[] = [];
+	#wake: (() => void) | undefined;
+	#sequence = 0;
 
-	private constructor(readonly socket: Socket) {
-		const readFrames = frameReader(64 * 1024 * 1024);
+	/** @param socketPath the plugin server's unix socket */
+	constructor(readonly socketPath: string) {}
+
+	/** A client that is connected. */
+	static async connect(socketPath: string): Promise<Client> {
+		const client = new Client(socketPath);
+		await client.open();
+		return client;
+	}
+
+	/** The connection, a new one if it was closed. */
+	async open(): Promise<Socket> {
+		if (this.#socket && !this.#socket.destroyed) return this.#socket;
+		const socket = connect(this.socketPath);
+		this.#socket = socket;
+		this.#frames = new FrameReader(64 * 1024 * 1024);
+		this.#queue.length = 0;
+		await once(socket, "connect");
 		socket.on("data", (chunk) => {
-			for (const frame of readFrames(chunk)) this.#settle(frame as unknown[]);
+			for (const frame of this.#frames.read(chunk))
+				if (frame !== TOO_LONG) this.#queue.push(frame);
+			this.#wake?.();
 		});
 		// `close` follows.
 		socket.on("error", () => {});
-		this.closed = new Promise((resolve) => socket.once("close", resolve));
 		socket.once("close", () => {
-			for (const { reject } of this.#waiting.values())
-				reject(new ConnectionLost("the connection closed"));
+			if (this.#socket === socket) this.#wake?.();
 		});
-	}
-
-	/** @param socketPath the plugin server's unix socket */
-	static async connect(socketPath: string): Promise<Client> {
-		const socket = connect(socketPath);
-		await once(socket, "connect");
-		return new Client(socket);
-	}
-
-	/**
-	 * @param argument the one argument of each of Kong's calls
-	 * @throws {RpcFailure | ConnectionLost}
-	 */
-	call(method: string, argument: unknown): Promise<unknown> {
-		const id = ++this.#messageId;
-		return new Promise((resolve, reject) => {
-			if (!this.socket.writable)
-				return reject(new ConnectionLost("the connection is closed"));
-			this.#waiting.set(id, { resolve, reject });
-			this.socket.write(encoder.encode([0, id, method, [argument]]));
-		});
+		return socket;
 	}
 
 	/** Ends the connection without a word. */
 	async close(): Promise<void> {
-		this.socket.destroy();
-		await this.closed;
+		const socket = this.#socket;
+		if (!socket || socket.destroyed) return;
+		socket.destroy();
+		await once(socket, "close");
 	}
 
-	/** @throws {RpcFailure} with the plugin's words about an unusable configuration */
+	/** Sends one of Kong's calls. */
+	async send(call: Of<typeof RpcCall>): Promise<void> {
+		const socket = await this.open();
+		const members = { ...call, sequence: ++this.#sequence };
+		socket.write(framesOf((frames) => frames.message(RpcCall, members)));
+	}
+
+	/** @throws {ConnectionLost} */
+	async nextFrame(): Promise<Buffer> {
+		for (;;) {
+			const frame = this.#queue.shift();
+			if (frame) return frame;
+			if (!this.#socket || this.#socket.destroyed)
+				throw new ConnectionLost("the connection closed");
+			await new Promise<void>((resolve) => {
+				this.#wake = resolve;
+			});
+		}
+	}
+
+	/** Makes a call that is no event. */
+	async call(call: Of<typeof RpcCall>): Promise<Of<typeof RpcReturn>> {
+		await this.send(call);
+		return this.#return();
+	}
+
+	/** @returns the instance's id */
 	async startInstance(config: Record<string, unknown>): Promise<number> {
-		const instance = await this.call("plugin.StartInstance", {
+		return this.startInstanceOf("x-custom-jwt", JSON.stringify(config));
+	}
+
+	/** @param json the configuration, which may be none */
+	async startInstanceOf(name: string, json: string): Promise<number> {
+		const { instance_status } = await this.call({
+			cmd_start_instance: { name, config: Buffer.from(json) },
+		});
+		return instance_status?.instance_id ?? 0;
+	}
+
+	/** Starts an access phase; `nextCall` gives what the plugin wants. */
+	async startEvent(instance_id: number, event_name = "access"): Promise<void> {
+		await this.send({ cmd_handle_event: { instance_id, event_name } });
+	}
+
+	/**
+	 * The plugin's next PDK call; undefined at the end of the event.
+	 *
+	 * @throws {ConnectionLost}
+	 */
+	async nextCall(): Promise<PdkCall | undefined> {
+		const name = String(await this.nextFrame());
+		if (name === "") {
+			await this.#return();
+			return undefined;
+		}
+		const method = methods.get(name);
+		if (!method) throw new Error(`no PDK method ${name}`);
+		const argument = decode<unknown>(
+			method.takes as Message<unknown>,
+			await this.nextFrame(),
+		);
+		return { method: name, args: unwrapped(argument) };
+	}
+
+	/** Answers a PDK call as Kong does about a request. */
+	async answer(call: PdkCall, request: KnownRequest): Promise<void> {
+		const { gives } = methods.get(call.method) ?? PDK.logWarn;
+		const known = knownTo(request, call);
+		await this.write((frames) => {
+			const value = wrapped(call.method, known);
+			if (value === undefined) frames.text("");
+			else frames.message(gives as Message<unknown>, value);
+		});
+	}
+
+	/** Writes frames, whatever they say. */
+	async write(write: Parameters<typeof framesOf>[0]): Promise<void> {
+		(await this.open()).write(framesOf(write));
+	}
+
+	/**
+	 * Runs an access phase to its end. After an exit the connection is closed, as Kong does.
+	 *
+	 * @returns the plugin's calls; an exit is the last one
+	 * @throws {ConnectionLost}
+	 */
+	async runPhase(
+		instanceId: number,
+		request: KnownRequest,
+	): Promise<PdkCall[]> {
+		await this.startEvent(instanceId);
+		return this.finishEvent(request);
+	}
+
+	/** Answers what the plugin wants of an event that was started, to its end. */
+	async finishEvent(request: KnownRequest): Promise<PdkCall[]> {
+		const calls: PdkCall[] = [];
+		for (;;) {
+			const call = await this.nextCall();
+			if (call) calls.push(call);
+			if (call?.method === EXIT) await this.close();
+			if (!call || call.method === EXIT) return calls;
+			await this.answer(call, request);
+		}
+	}
+
+	async #return(): Promise<Of<typeof RpcReturn>> {
+		const answer = decode(RpcReturn, await this.nextFrame());
+		if (answer.sequence !== this.#sequence)
+			throw new Error(`sequence ${answer.sequence}, not ${this.#sequence}`);
+		return answer;
+	}
+}
+
+/** A connection to the stock server, which speaks MessagePack. */
+export class StockClient {
+	readonly #rpc: RpcClient;
+
+	/** @param socketPath the plugin server's unix socket */
+	constructor(socketPath: string) {
+		this.#rpc = new RpcClient(socketPath);
+	}
+
+	async close(): Promise<void> {
+		this.#rpc.close();
+	}
+
+	async startInstance(config: Record<string, unknown>): Promise<number> {
+		const instance = await this.#rpc.call("plugin.StartInstance", {
 			Name: "x-custom-jwt",
 			Config: JSON.stringify(config),
 		});
 		return (instance as { Id: number }).Id;
 	}
 
-	/** Starts an access phase; gives the first thing that the plugin wants of Kong. */
-	async handleEvent(InstanceId: number): Promise<Step> {
+	/** Starts an access phase, and leaves it. */
+	async startEvent(InstanceId: number): Promise<void> {
 		const event = { InstanceId, EventName: "access" };
-		return (await this.call("plugin.HandleEvent", event)) as Step;
+		await this.#step("plugin.HandleEvent", event);
 	}
 
-	/** Answers the PDK call of a step as Kong does, with `nil` for what is not in the answers. */
-	async step({ Data, EventId }: Step, answers: PdkAnswers): Promise<Step> {
-		const { Method: method, Args } = Data as PdkCall;
-		const answer = answers[method];
-		const result = typeof answer === "function" ? answer(...Args) : answer;
-		return (await this.call(stepMethod(method), {
-			...(result !== undefined && { Data: result }),
-			EventId,
-		})) as Step;
+	async runPhase(
+		InstanceId: number,
+		request: KnownRequest,
+	): Promise<PdkCall[]> {
+		return this.runPhaseWith(InstanceId, (call) => knownTo(request, call));
 	}
 
-	/**
-	 * Runs an access phase to its end.
-	 *
-	 * @returns the plugin's calls; an exit is the last one
-	 */
-	async runPhase(instanceId: number, answers: PdkAnswers): Promise<PdkCall[]> {
+	/** @param kong answers PDK calls; `undefined` is `nil` */
+	async runPhaseWith(
+		InstanceId: number,
+		kong: (call: PdkCall) => unknown,
+	): Promise<PdkCall[]> {
 		const calls: PdkCall[] = [];
-		let step = await this.handleEvent(instanceId);
+		let step = await this.#step("plugin.HandleEvent", {
+			InstanceId,
+			EventName: "access",
+		});
 		while (step.Data !== "ret") {
-			calls.push(step.Data);
-			if (step.Data.Method === EXIT) break;
-			step = await this.step(step, answers);
+			const { Method: method, Args: args } = step.Data;
+			const call = { method, args };
+			calls.push(call);
+			if (method === EXIT) break;
+			const Data = kong(call);
+			step = await this.#step(stepMethod(method), {
+				...(Data !== undefined && { Data }),
+				EventId: step.EventId,
+			});
 		}
 		return calls;
 	}
 
-	#settle([, id, error, result]: unknown[]): void {
-		const waiting = this.#waiting.get(id as number);
-		this.#waiting.delete(id as number);
-		if (error === null) waiting?.resolve(result);
-		else waiting?.reject(new RpcFailure(String(error)));
+	async #step(method: string, argument: object) {
+		return (await this.#rpc.call(method, argument)) as {
+			Data: "ret" | { Method: string; Args: unknown[] };
+			EventId: number;
+		};
 	}
 }
 
-export const EXIT = "kong.response.exit";
-export const SET_HEADER = "kong.service.request.set_header";
+/** An argument message as the arguments of the Lua function (Kong: pb_rpc.lua, `pb_unwrap`). */
+function unwrapped(argument: unknown): unknown[] {
+	if (Array.isArray(argument)) return argument;
+	const { status, body, headers, ...others } = argument as Record<
+		string,
+		unknown
+	>;
+	if (body instanceof Buffer)
+		return [status, JSON.parse(String(body)), headers];
+	return Object.values(others);
+}
 
-/** Kong's answers to PDK calls, by method; a function gets the call's arguments. */
-export type PdkAnswers = Record<string, unknown>;
+/** A result as its message; undefined for `nil` (Kong: pb_rpc.lua, `pb_wrap`). */
+function wrapped(method: string, result: unknown): unknown {
+	const { name } = methods.get(method) ?? {};
+	if (name === PDK.getCtx.name || name === PDK.getSharedCtx.name)
+		return result ?? null;
+	if (result === undefined || typeof result === "object") return result;
+	return { v: result };
+}
 
-/** Kong's answers about a request that nobody authenticated. */
-export const nobody: PdkAnswers = {
-	"kong.router.get_service": {
+/** What Kong's PDK answers about a request, by the method's name without `kong.`. */
+const QUESTIONS: Record<string, Question["about"]> = {
+	"client.get_credential": "credential",
+	"client.get_consumer": "consumer",
+	"client.get_forwarded_ip": "forwarded_ip",
+	"client.tls.get_full_client_certificate_chain": "certificate",
+	"ctx.shared.get": "shared",
+	"nginx.get_ctx": "ctx",
+	"nginx.get_var": "variable",
+	"request.get_forwarded_scheme": "forwarded_scheme",
+	"request.get_forwarded_host": "forwarded_host",
+	"request.get_forwarded_port": "forwarded_port",
+	"request.get_header": "header",
+	"request.get_method": "method",
+	"request.get_raw_path": "path",
+	"router.get_route": "route",
+	"router.get_service": "service",
+};
+
+function knownTo(request: KnownRequest, { method, args }: PdkCall): unknown {
+	const [name] = args;
+	const url = new URL(request.url ?? "http://kong:8000/");
+	if (method === PDK.getRawBody.name)
+		return { content: Buffer.from(request.body ?? "") };
+	if (method === PDK.getQuery.name) return Object.fromEntries(url.searchParams);
+	if (method === PDK.getVar.name && name === "request_uri")
+		return url.pathname + url.search;
+	if (method === PDK.getCtx.name && name === "authenticated_credential")
+		return request.credential;
+	if (method === PDK.getCtx.name && name === "authenticated_consumer")
+		return request.consumer;
+	if (method === PDK.getVar.name && name === "ssl_client_raw_cert")
+		return request.certificate;
+	const about = QUESTIONS[method.replace("kong.", "")];
+	return about && answer(request, { about, name } as Question);
+}
+
+/** A request that nobody authenticated. */
+export const nobody: KnownRequest = {
+	service: {
 		id: "adbd70b3-4224-5183-a52a-179d7b34ab5b",
 		protocol: "http",
 		host: "backend",
@@ -143,13 +320,13 @@ export const nobody: PdkAnswers = {
 	},
 };
 
-/** Kong's answers about a request that key-auth authenticated. */
-export function clientOf(key: string): PdkAnswers {
+/** A request that key-auth authenticated. */
+export function clientOf(key: string): KnownRequest {
 	const consumer = { id: "b32379d9-3d28-5683-a79c-72139be6e34f" };
 	return {
 		...nobody,
-		"kong.client.get_credential": { id: "1", key, consumer },
-		"kong.client.get_consumer": { ...consumer, username: "alice" },
+		credential: { id: "1", key, consumer },
+		consumer: { ...consumer, username: "alice" },
 	};
 }
 
@@ -159,7 +336,7 @@ export function tokenIn(calls: PdkCall[]): {
 	claims: Record<string, unknown>;
 } {
 	const token = String(
-		calls.find(({ Method }) => Method === SET_HEADER)?.Args[1],
+		calls.find(({ method }) => method === SET_HEADER)?.args[1],
 	);
 	const [header = "", claims = ""] = token.split(".");
 	return { header: fromBase64url(header), claims: fromBase64url(claims) };

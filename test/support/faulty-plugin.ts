@@ -2,38 +2,71 @@
  * A plugin with the defects that ours must not have, in the place of x-custom-jwt: what escapes a
  * plugin is for the plugin server to handle. The member `fault` of the configuration says which.
  */
-interface Kong {
-	log: { warn(message: string): Promise<void> };
-	response: { exit(status: number): Promise<void> };
-	service: { request: { setHeader(name: string, value: string): void } };
-}
+import type { Ask, Decision } from "../../plugins/x-custom-jwt/facts";
 
-const FAULTS: Record<string, (kong: Kong) => unknown> = {
+const NOTHING: Decision = {
+	log: [],
+	logValues: [],
+	clearedHeaders: [],
+	upstreamHeaders: [],
+	downstreamHeaders: [],
+};
+
+const FORBIDDEN: Decision = {
+	...NOTHING,
+	exit: { status: 403, body: {} },
+};
+
+const asked: Promise<unknown>[] = [];
+
+const FAULTS: Record<string, (ask: Ask) => unknown> = {
 	"throws at once": () => {
 		throw new Error("secret of the plugin");
 	},
-	"throws after a PDK call": async (kong) => {
-		await kong.log.warn("about to fail");
+	"throws after it asked": async (ask) => {
+		await ask([{ about: "method" }]);
 		throw new TypeError("secret of the plugin");
 	},
 	"rejects with undefined": () => Promise.reject(undefined),
 	"rejects with a text": () => Promise.reject("secret of the plugin"),
+	"rejects with what has no name": () =>
+		Promise.reject({ name: Object.create(null) }),
+	"decides nothing": () => undefined,
+	"decides what cannot be written": () => ({
+		...NOTHING,
+		upstreamHeaders: [["x-deep", deep()]],
+	}),
 	"hangs at once": () => new Promise(() => {}),
-	"hangs after a PDK call": async (kong) => {
-		await kong.log.warn("about to hang");
+	"hangs after it asked": async (ask) => {
+		await ask([{ about: "method" }]);
 		return new Promise(() => {});
 	},
-	"exits and goes on": async (kong) => {
-		await kong.response.exit(403);
-		kong.service.request.setHeader("x-after", "exit");
-		throw new Error("secret of the plugin");
+	"asks twice at once": async (ask) => {
+		await Promise.all([ask([{ about: "method" }]), ask([{ about: "path" }])]);
+		return NOTHING;
 	},
-	"exits, waits and goes on": async (kong) => {
-		await kong.response.exit(403);
-		await kong.log.warn("never answered");
+	"asks when it has decided": async (ask) => {
+		setTimeout(() => asked.push(ask([{ about: "path" }]).catch(() => {})), 20);
+		return NOTHING;
 	},
-	"does nothing": () => {},
+	"throws in a callback": () => {
+		setImmediate(() => {
+			throw new TypeError("secret of the plugin");
+		});
+		return new Promise(() => {});
+	},
+	"rejects behind its back": async () => {
+		Promise.reject(new TypeError("secret of the plugin"));
+		return FORBIDDEN;
+	},
+	"does nothing": () => NOTHING,
 };
+
+function deep(): unknown {
+	const loop: unknown[] = [];
+	loop.push(loop);
+	return loop;
+}
 
 export const Name = "x-custom-jwt";
 export const Version = "0.0.0";
@@ -48,7 +81,7 @@ export class Plugin {
 		this.#fault = fault;
 	}
 
-	async access(kong: Kong): Promise<void> {
-		await FAULTS[this.#fault]?.(kong);
+	async decide(ask: Ask): Promise<Decision> {
+		return (await FAULTS[this.#fault]?.(ask)) as Decision;
 	}
 }

@@ -84,3 +84,18 @@ function plain(said: unknown): Json {
 		Object.entries(members).map(([name, member]) => [name, plain(member)]),
 	);
 }
+
+/** What Kong answered to a PDK call in a recording; undefined when it was not made there. */
+export function recordedResult(
+	name: string,
+	{ method, args }: { method: string; args: unknown[] },
+): Buffer | undefined {
+	const frames = readWire(name);
+	const index = frames.findIndex(
+		(frame, index) =>
+			frame.method === method &&
+			JSON.stringify(Object.values(frames[index + 1]?.decoded ?? {})) ===
+				JSON.stringify(args),
+	);
+	return index < 0 ? undefined : frames[index + 2]?.bytes;
+}

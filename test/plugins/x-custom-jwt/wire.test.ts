@@ -45,13 +45,6 @@ const SERVERS: { name: string; command: string[] }[] = [
 		name: "kong-js-pluginserver with the bundled plugin",
 		command: stockServer(join(ROOT, "dist/plugins")),
 	},
-	{
-		name: "the dedicated plugin server",
-		command: [
-			process.execPath,
-			join(ROOT, "dist/x-custom-jwt-pluginserver.js"),
-		],
-	},
 ];
 
 const EXIT = "kong.response.exit";

@@ -1,0 +1,166 @@
+/** What the plugin asks and decides, as calls of Kong's PDK. */
+import { refused } from "../plugins/x-custom-jwt/errors";
+import type { Decision, Question } from "../plugins/x-custom-jwt/facts";
+import { digestOf } from "./body";
+import { type FrameWriter, TOO_LONG } from "./frames";
+import { type Json, PDK, type PdkMethod, RpcReturn } from "./messages";
+import { decode } from "./protobuf";
+
+/** A frame that Kong answered with. */
+export type Result = Buffer | typeof TOO_LONG;
+
+/** A PDK call, ready to go out, with what makes an answer of its result. */
+export interface Call {
+	write(frames: FrameWriter): void;
+	answer(result: Result): unknown;
+}
+
+/** So many arguments Kong reads of a query, unless told otherwise. */
+const MAX_QUERY_ARGUMENTS = 100;
+
+/**
+ * The call that answers a question.
+ *
+ * Where Kong has a typed call and a context, it is the one that gives the whole entity and does not raise:
+ * `kong.client.get_credential` has no more than the id, `kong.request.get_query_arg` ends a request whose
+ * argument has no value with 500 (Kong facts).
+ */
+export function callFor(question: Question): Call {
+	switch (question.about) {
+		case "credential":
+			return call(PDK.getCtx, { v: "authenticated_credential" });
+		case "consumer":
+			return call(PDK.getCtx, { v: "authenticated_consumer" });
+		case "service":
+			return call(PDK.getService, {});
+		case "route":
+			return call(PDK.getRoute, {});
+		case "forwarded_ip":
+			return call(PDK.getForwardedIp, {}, value);
+		case "forwarded_scheme":
+			return call(PDK.getForwardedScheme, {}, value);
+		case "forwarded_host":
+			return call(PDK.getForwardedHost, {}, value);
+		case "forwarded_port":
+			return call(PDK.getForwardedPort, {}, value);
+		case "method":
+			return call(PDK.getMethod, {}, value);
+		case "path":
+			return call(PDK.getVar, { v: "request_uri" }, ({ v }) =>
+				v?.replace(/\?.*$/s, ""),
+			);
+		case "certificate":
+			return call(PDK.getVar, { v: "ssl_client_raw_cert" }, value);
+		case "header":
+			return call(PDK.getHeader, { v: question.name }, value);
+		case "query":
+			return call(PDK.getQuery, { v: MAX_QUERY_ARGUMENTS }, (query) =>
+				Object.hasOwn(query, question.name)
+					? first(query[question.name])
+					: undefined,
+			);
+		case "variable":
+			return call(PDK.getVar, { v: question.name }, value);
+		case "ctx":
+			return call(PDK.getCtx, { v: question.name });
+		case "shared":
+			return call(PDK.getSharedCtx, { v: question.name });
+		case "body_digest":
+			return bodyCall(question.maxBytes);
+	}
+}
+
+function value<T>({ v }: { v?: T }): T | undefined {
+	return v;
+}
+
+/** Kong gives an argument that comes several times as a list. */
+function first(argument: Json): Json {
+	return Array.isArray(argument) ? argument[0] : argument;
+}
+
+function call<Argument, Content>(
+	method: PdkMethod<Argument, Content>,
+	argument: Argument,
+	answer: (content: Content) => unknown = (content) => content,
+): Call {
+	return {
+		write: (frames) => writeCall(frames, method, argument),
+		answer(result) {
+			if (result === TOO_LONG)
+				throw refused("long_answer", { method: method.name });
+			// Kong's `nil`.
+			if (result.length === 0) return undefined;
+			return answer(decode(method.gives, result));
+		},
+	};
+}
+
+function bodyCall(maxBytes: number): Call {
+	const { write, answer } = call(PDK.getRawBody, {}, (body) =>
+		digestOf(body, maxBytes),
+	);
+	return {
+		write,
+		answer: (result) =>
+			result === TOO_LONG ? { tooLarge: true } : answer(result),
+	};
+}
+
+function writeCall<Argument>(
+	frames: FrameWriter,
+	method: PdkMethod<Argument, unknown>,
+	argument: Argument,
+): void {
+	frames.text(method.name);
+	frames.message(method.takes, argument);
+}
+
+const LOGS = { info: PDK.logInfo, warn: PDK.logWarn, err: PDK.logErr };
+
+/**
+ * Writes all that a decision comes to, up to the end of the event.
+ *
+ * @param sequence of the call that Kong waits for
+ * @returns how many results will come that nobody reads; undefined when the request ends here: Kong then
+ * closes the connection, and gives no results any more
+ */
+export function writeDecision(
+	frames: FrameWriter,
+	decision: Decision,
+	sequence: number | undefined,
+): number | undefined {
+	let results = 0;
+	function write<Argument>(
+		method: PdkMethod<Argument, unknown>,
+		argument: Argument,
+	): void {
+		writeCall(frames, method, argument);
+		results += 1;
+	}
+	// Kong names no plugin in such a line.
+	for (const { level, message } of decision.log)
+		write(LOGS[level], [`x-custom-jwt: ${message}`]);
+	for (const [k, v] of decision.logValues)
+		write(PDK.setSerializeValue, { k, v: v as Json });
+	if (decision.exit) {
+		const { status, headers, body } = decision.exit;
+		write(PDK.exit, {
+			status,
+			body: Buffer.from(JSON.stringify(body)),
+			// Kong adds none to bytes.
+			headers: {
+				"content-type": "application/json; charset=utf-8",
+				...headers,
+			},
+		});
+		return undefined;
+	}
+	for (const v of decision.clearedHeaders) write(PDK.clearHeader, { v });
+	for (const [k, v] of decision.upstreamHeaders) write(PDK.setHeader, { k, v });
+	for (const [k, v] of decision.downstreamHeaders)
+		write(PDK.setResponseHeader, { k, v });
+	frames.text("");
+	frames.message(RpcReturn, { sequence });
+	return results;
+}
