@@ -1,9 +1,15 @@
-import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
+import { pathFault } from "../declarative/paths";
+import {
+	isFilledIn,
+	isReference,
+	isVaultReference,
+} from "../declarative/references";
 import {
 	type Configuration,
 	configOf,
 	fieldPosition,
+	jwksMap,
 	type PluginEntry,
 	type Position,
 	pluginsOn,
@@ -13,13 +19,14 @@ import {
 	servedJwks,
 } from "../declarative/text";
 import { Name } from "../plugins/x-custom-jwt";
-import { parseConfig } from "../plugins/x-custom-jwt/config";
+import { prepare } from "../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
+import { isRequired, properties } from "../schema/kong";
 import { BadUse } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf, thumbprint } from "./jwk";
 import { quoted } from "./print";
-import { isReference, signingOf } from "./signing";
+import { signingOf } from "./signing";
 
 /** One thing worth knowing about a configuration. */
 export interface Finding extends Position {
@@ -34,14 +41,6 @@ const SECURITY_PLUGINS = [
 	...["key-auth-enc", "ldap-auth", "ldap-auth-advanced", "mtls-auth", "oauth2"],
 	...["oauth2-introspection", "openid-connect", "session", "vault-auth"],
 ];
-
-/** Fields that say something about the key and mean nothing without it. */
-const KEY_FIELDS = ["private_jwk", "active_kid", "key_id", "algorithm"];
-
-/** A key that is valid, in the place of one that is not to be seen. */
-const PLACEHOLDER = JSON.stringify(
-	generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }),
-);
 
 /**
  * Checks every plugin entry of x-custom-jwt and the JWK Sets their `jku` leads to.
@@ -66,6 +65,13 @@ export async function checkConfiguration(
 		const { jku = configSchema.properties.jku.default } = configOf(entry);
 		const served = servedJwks(configuration, jku);
 		if (served) sets.set(served.plugin, served);
+		const map = jwksMap(configuration, jku);
+		if (map)
+			findings.push({
+				...positionOf(map.plugin.file, map.body),
+				severity: "error",
+				message: `the JWK Set of route ${map.route.name} is a YAML map, which Kong refuses: body is a text, so put it behind \`body: |\` as JSON`,
+			});
 		findings.push(
 			...checkFields(entry),
 			...checkRoutes(configuration, entry),
@@ -74,6 +80,14 @@ export async function checkConfiguration(
 	}
 	for (const served of sets.values())
 		findings.push(...checkSet(configuration, served));
+	for (const route of configuration.routes)
+		for (const fault of route.paths.map(pathFault))
+			if (fault)
+				findings.push({
+					...positionOf(route.file, route.map),
+					severity: "error",
+					message: `route ${route.name}: ${fault}`,
+				});
 	for (const file of configuration.files)
 		if (!file.faults.length && !entries.some((entry) => entry.file === file))
 			findings.push({
@@ -97,58 +111,64 @@ function finding(
 	return { ...fieldPosition(entry, field), severity, message: text };
 }
 
-/** The fields of one entry, each by the plugin's own rules. */
+/** The fields of one entry: what Kong refuses, then what the plugin does. */
 function checkFields(entry: PluginEntry): Finding[] {
 	const findings: Finding[] = [];
 	const config = configOf(entry);
 	const add = (field: string, severity: Finding["severity"], text: string) =>
 		findings.push(finding(entry, field, severity, text));
 
-	for (const field of Object.keys(config)) {
-		if (!Object.hasOwn(configSchema.properties, field)) {
+	const nulls = nullFields(entry).filter(isRequired);
+	for (const field of nulls)
+		add(field, "error", `${field} is null, but required; Kong refuses it`);
+	for (const [field, value] of Object.entries(config)) {
+		const property = properties.find(([name]) => name === field)?.[1];
+		if (!property) {
 			add(
 				field,
 				"error",
 				`${quoted(field)} is no field of it; Kong refuses it`,
 			);
 			delete config[field];
-		} else if (isReference(config[field])) {
+		} else if (property.kong?.referenceable && isReference(value)) {
 			add(
 				field,
 				"info",
-				`${field} is a reference: what it stands for was not checked`,
+				`${field} is a reference: what it stands for was not checked, nor what depends on it`,
 			);
-			if (field === "private_jwk") hideKey(config);
-			else delete config[field];
+		} else if (isFilledIn(value)) {
+			add(field, "info", `${field} is filled in by decK: it was not checked`);
+			delete config[field];
+		} else if (isVaultReference(value)) {
+			const { type, kong, enum: values } = property;
+			const isText = type === "string" && !kong?.match && !values;
+			add(
+				field,
+				isText ? "warning" : "error",
+				isText
+					? `${field} is a vault reference, which Kong takes for a text here: only private_jwk may be one`
+					: `${field} is a vault reference, which Kong refuses here: only private_jwk may be one`,
+			);
+			if (!isText) delete config[field];
+		} else if (property.uniqueItems && Array.isArray(value)) {
+			// Kong's sets drop duplicates.
+			config[field] = [...new Set(value)];
 		}
 	}
-	// Each round finds one fault and takes it out.
-	for (;;) {
-		const fault = faultOf(config);
-		if (!fault) return findings;
-		add(fault.field, "error", fault.message);
-		if (fault.field === "private_jwk") hideKey(config);
-		else if (fault.field in config) delete config[fault.field];
-		else return findings;
-	}
+	const hasHiddenKey = isReference(config.private_jwk);
+	for (const { field, message } of prepare(config, { hasHiddenKey }).faults)
+		if (!nulls.includes(field))
+			add(field, "error", message.replace(/^config\//, ""));
+	return findings;
 }
 
-function hideKey(config: Record<string, unknown>): void {
-	for (const field of KEY_FIELDS) delete config[field];
-	config.private_jwk = PLACEHOLDER;
-}
-
-function faultOf(
-	config: Record<string, unknown>,
-): { field: string; message: string } | undefined {
-	try {
-		parseConfig(config);
-		return undefined;
-	} catch (error) {
-		if (!(error instanceof Misconfigured)) throw error;
-		const message = error.message.replace(/^config\//, "");
-		return { field: /^\w+/.exec(message)?.[0] ?? "", message };
-	}
+/** Fields that are given as null, which Kong takes for none. */
+function nullFields({ configs, file }: PluginEntry): string[] {
+	return configs.flatMap((map) =>
+		Object.entries(map.toJS(file.document))
+			.filter(([, value]) => value === null)
+			.map(([field]) => field),
+	);
 }
 
 /** What runs beside an entry, on each route it runs on. */

@@ -2,30 +2,16 @@ import { randomUUID } from "node:crypto";
 import {
 	chmodSync,
 	existsSync,
-	readFileSync,
 	realpathSync,
 	renameSync,
 	rmSync,
 	writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { errorCode } from "../declarative/read-file";
 
 /** The command cannot be carried out as it was given: bad use, exit code 2. Its message is for the user as it is. */
 export class BadUse extends Error {}
-
-/**
- * Reads a text file, or standard input.
- *
- * @param path a file; `-` is standard input
- * @throws {BadUse} naming the file
- */
-export function readInput(path: string): string {
-	try {
-		return readFileSync(path === "-" ? 0 : path, "utf8");
-	} catch (error) {
-		throw new BadUse(`${path} cannot be read: ${errorCode(error)}`);
-	}
-}
 
 /**
  * Writes a file as a whole or not at all: whoever reads it meanwhile gets the old or the new content.
@@ -61,13 +47,6 @@ export function writeAtomically(
 export function writeNew(path: string, text: string, mode: number): void {
 	if (existsSync(path)) throw new BadUse(`${path} is there already`);
 	writeAtomically(path, text, mode);
-}
-
-/** What the system says, e.g. `ENOENT`, without the text around it. */
-export function errorCode(error: unknown): string {
-	return error instanceof Error && "code" in error
-		? String(error.code)
-		: "unknown error";
 }
 
 /** What went wrong with a `fetch`, e.g. `ECONNREFUSED`. */

@@ -7,8 +7,9 @@ import {
 	generateKeyPair,
 	type JWK,
 } from "jose";
+import { errorCode, readInput } from "../declarative/read-file";
 import { privateJwkToPem } from "../plugins/x-custom-jwt/signing-key";
-import { BadUse, errorCode, readInput, writeAtomically } from "./files";
+import { BadUse, writeAtomically } from "./files";
 import {
 	checkPrivate,
 	isPrivate,

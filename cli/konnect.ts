@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readInput } from "../declarative/read-file";
 import { Name } from "../plugins/x-custom-jwt";
 import { packageRoot } from "../schema/package-root";
-import { BadUse, networkFault, readInput } from "./files";
+import { BadUse, networkFault } from "./files";
 
 /** Konnect's regions: each has its own API host. */
 export const REGIONS = ["us", "eu", "au", "me", "in", "sg"];

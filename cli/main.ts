@@ -1,5 +1,6 @@
 /** The command `x-custom-jwt`: puts its commands together and turns what they throw into exit codes. */
 import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Unreadable } from "../declarative/read-file";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { configCheck } from "./commands/config-check";
@@ -74,8 +75,8 @@ function failed(error: unknown): number {
 	if (error instanceof CommanderError)
 		return error.exitCode === 0 ? EXIT.ok : EXIT.badUse;
 	// An unforeseen error may quote what it choked on, such as a key.
-	const message =
-		error instanceof BadUse ? error.message : toRefusal(error).message;
+	const isOurs = error instanceof BadUse || error instanceof Unreadable;
+	const message = isOurs ? error.message : toRefusal(error).message;
 	console.error(`x-custom-jwt: ${printable(message)}`);
 	return EXIT.badUse;
 }

@@ -3,11 +3,13 @@ import { statSync } from "node:fs";
 import { Command, Option } from "@commander-js/extra-typings";
 import { applyEdits } from "../declarative/text";
 import { Name } from "../plugins/x-custom-jwt";
-import { writeAtomically } from "./files";
+import { BadUse, writeAtomically } from "./files";
+import { isPrivate, parseJwks } from "./jwk";
 import { json } from "./keys";
 import { asJson, EXIT, print, seconds } from "./output";
 import { iso, printable } from "./print";
-import { diffOf, type Outcome } from "./rotate";
+import type { Outcome } from "./rotate";
+import { diffOf } from "./rotation-edits";
 
 /** A step's command with the options that say where it works. */
 export function rotateStep(name: string, description: string, example: string) {
@@ -55,17 +57,37 @@ export function conclude(
 ): void {
 	process.exitCode = done ? EXIT.ok : EXIT.no;
 	const diff = dryRun ? edits.map(diffOf).join("") : undefined;
+	const withKey = edits.filter(({ text }) => givesPrivateKey(text));
 	const files = applyEdits(edits);
+	const exposed: string[] = [];
 	if (!dryRun)
-		for (const { path, text } of files)
-			writeAtomically(path, text, statSync(path).mode & 0o777);
+		for (const { path, text } of files) {
+			const mode = statSync(path).mode & 0o777;
+			writeAtomically(path, text, mode);
+			if (mode & 0o044 && withKey.some(({ file }) => file.path === path))
+				exposed.push(
+					`${path} has a private key in it and others may read it: chmod 600`,
+				);
+		}
+	const all = [...notes, ...exposed];
 	if (wantsJson) {
 		const paths = files.map(({ path }) => path);
 		const at = allowedAt === undefined ? {} : { allowedAt: iso(allowedAt) };
-		print(json({ done, message, notes, ...at, files: paths, diff }));
+		print(json({ done, message, notes: all, ...at, files: paths, diff }));
 	} else {
 		if (diff) print(printable(diff));
 		print(printable(done ? message : `refused: ${message}`));
-		for (const note of notes) print(printable(`- ${note}`));
+		for (const note of all) print(printable(`- ${note}`));
+	}
+}
+
+/** Whether a text that an edit puts into a file is a private JWK, or a JWK Set with one. */
+function givesPrivateKey(text: string): boolean {
+	try {
+		return parseJwks(text, "").some(isPrivate);
+	} catch (error) {
+		// A kid.
+		if (error instanceof BadUse) return false;
+		throw error;
 	}
 }

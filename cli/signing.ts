@@ -1,4 +1,5 @@
 import type { JWK } from "jose";
+import { isReference } from "../declarative/references";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
 
 /** What signs the tokens of a plugin entry. */
@@ -13,14 +14,6 @@ export type Signing =
 			alg: string;
 			kid: string | undefined;
 	  };
-
-/** Whether a text stands for another: Kong's vault reference or decK's environment variable. */
-export function isReference(value: unknown): value is string {
-	return (
-		typeof value === "string" &&
-		(/^\{vault:\/\/[^}]+\}$/.test(value) || /\$\{\{.*\}\}/s.test(value))
-	);
-}
 
 /**
  * Finds out what signs.

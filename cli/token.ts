@@ -7,7 +7,8 @@ import {
 	type JWTPayload,
 	jwtVerify,
 } from "jose";
-import { BadUse, networkFault, readInput } from "./files";
+import { readInput } from "../declarative/read-file";
+import { BadUse, networkFault } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf } from "./jwk";
 import { ALGORITHMS, json } from "./keys";
 import { printable, quoted, when } from "./print";

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import Ajv, { type ErrorObject, type Schema } from "ajv";
-import { readInput } from "../cli/files";
+import { pathFault } from "./paths";
+import { readInput } from "./read-file";
 import { parseSource, positionAt } from "./text";
 
 /** A plugin entry: a plugin configured on a Service or on a Route. */
@@ -231,6 +232,12 @@ function mergeConfigurations(parts: Configuration[]): Configuration {
  */
 export function parseDeclarative(yaml: string, name: string): Configuration {
 	const file = checkFile(parseYaml(yaml, name), name);
+	for (const { paths } of [
+		...file.services.flatMap(({ routes }) => routes),
+		...file.routes,
+	])
+		for (const fault of paths.map(pathFault))
+			if (fault) throw new Error(`${name}: ${fault}`);
 	const consumers = file.consumers.map((source) => {
 		const { basicauth_credentials, keyauth_credentials, jwt_secrets, ...own } =
 			source;

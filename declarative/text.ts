@@ -14,7 +14,8 @@ import {
 	visit,
 	type YAMLMap,
 } from "yaml";
-import { BadUse, readInput } from "../cli/files";
+import { bestMatch, byPrecedence } from "./paths";
+import { readInput, Unreadable } from "./read-file";
 
 /** A declarative configuration file, for DB-less Kong or decK, that can be edited in place. */
 export interface SourceFile {
@@ -73,7 +74,7 @@ export interface Configuration {
  * Reads declarative configuration files, which make up one configuration as `deck gateway sync` takes them.
  *
  * @param paths YAML or JSON files
- * @throws {BadUse} naming a file that cannot be read
+ * @throws {Unreadable} naming a file that cannot be read
  */
 export function readConfiguration(paths: string[]): Configuration {
 	return makeConfiguration(
@@ -88,14 +89,15 @@ export function readConfiguration(paths: string[]): Configuration {
  */
 export function parseSource(text: string, path: string): SourceFile {
 	const lines = new LineCounter();
-	const tokens = [...new Parser(lines.addNewLine).parse(text)];
+	const readable = hideQuotes(text);
+	const tokens = [...new Parser(lines.addNewLine).parse(readable)];
 	const [document, second] = new Composer({
 		keepSourceTokens: true,
 		merge: true,
 		// A pretty error quotes the line, and there may be a key on it.
 		prettyErrors: false,
-	}).compose(tokens, true, text.length);
-	if (!document) throw new BadUse(`${path}: empty`);
+	}).compose(tokens, true, readable.length);
+	if (!document) throw new Unreadable(`${path}: empty`);
 	const faults = document.errors.map(({ code, pos }) => ({
 		message: `not YAML that Kong could read: ${code.toLowerCase().replaceAll("_", " ")}`,
 		offset: pos[0],
@@ -108,6 +110,9 @@ export function parseSource(text: string, path: string): SourceFile {
 	if (!isMap(document.contents))
 		faults.push({ message: "a map is expected", offset: 0 });
 	visit(document, {
+		Scalar(_, node) {
+			if (typeof node.value === "string") node.value = showQuotes(node.value);
+		},
 		Alias(_, alias) {
 			if (!alias.resolve(document))
 				faults.push({
@@ -122,6 +127,23 @@ export function parseSource(text: string, path: string): SourceFile {
 			offset: 0,
 		});
 	return { path, text, document, tokens, lines, faults };
+}
+
+/** A character that no file has, as long as a quote, so that places stay what they are. */
+const HIDDEN_QUOTE = "\uE000";
+
+/**
+ * decK fills in its variables before it parses YAML, so that `"${{ env "DECK_X" }}"`, quotes inside of
+ * quotes, is what its maintainers recommend; as YAML it is none.
+ */
+function hideQuotes(text: string): string {
+	return text.replaceAll(/\$\{\{[^{}"\n]*"[^"\n]*"[^{}"\n]*\}\}/g, (variable) =>
+		variable.replaceAll('"', HIDDEN_QUOTE),
+	);
+}
+
+function showQuotes(text: string): string {
+	return text.replaceAll(HIDDEN_QUOTE, '"');
 }
 
 /** More than files have; what multiplies aliases of aliases to fill the memory has still more. */
@@ -296,6 +318,13 @@ export interface ServedJwks {
 	body: Scalar<string>;
 }
 
+/** What a route answers by itself, and which entry of request-termination does it. */
+interface Answer {
+	route: Route;
+	plugin: PluginEntry;
+	body: Node | undefined;
+}
+
 /**
  * The JWK Set that Kong serves at a URL.
  *
@@ -306,35 +335,44 @@ export function servedJwks(
 	configuration: Configuration,
 	jku: unknown,
 ): ServedJwks | undefined {
+	const answer = answerAt(configuration, jku);
+	if (!answer) return undefined;
+	const { body, ...where } = answer;
+	return isScalar<string>(body) && typeof body.value === "string"
+		? { ...where, body }
+		: undefined;
+}
+
+/** Where the JWK Set at a URL is given as a YAML map, which Kong refuses: its `body` is a text. */
+export function jwksMap(
+	configuration: Configuration,
+	jku: unknown,
+): (Omit<Answer, "body"> & { body: YAMLMap }) | undefined {
+	const answer = answerAt(configuration, jku);
+	return answer && isMap(answer.body)
+		? { ...answer, body: answer.body }
+		: undefined;
+}
+
+function answerAt(
+	configuration: Configuration,
+	jku: unknown,
+): Answer | undefined {
 	if (typeof jku !== "string" || !URL.canParse(jku)) return undefined;
 	const { pathname, hostname } = new URL(jku);
-	const candidates = configuration.routes
+	const [best] = configuration.routes
 		.filter(({ hosts }) => hosts.length === 0 || hosts.includes(hostname))
-		.map((route) => ({ route, length: matchLength(route, pathname) }))
-		.filter(({ length }) => length > 0)
-		.sort((a, b) => b.length - a.length);
-	const route = candidates[0]?.route;
+		.flatMap((route) => {
+			const match = bestMatch(route.paths, pathname);
+			return match ? [{ route, match }] : [];
+		})
+		.sort((a, b) => byPrecedence(a.match, b.match));
+	const route = best?.route;
 	if (!route) return undefined;
 	const plugin = pluginsOn(configuration, route).find(
 		({ name }) => name === "request-termination",
 	);
-	const body = plugin && fieldNode(plugin, "body");
-	return plugin && isScalar<string>(body) && typeof body.value === "string"
-		? { route, plugin, body }
-		: undefined;
-}
-
-/** Length of the route's path that fits: a prefix, or a regular expression after `~` (Kong: router). */
-function matchLength({ paths }: Route, pathname: string): number {
-	const fits = (path: string) => {
-		if (!path.startsWith("~")) return pathname.startsWith(path);
-		try {
-			return new RegExp(`^${path.slice(1)}`).test(pathname);
-		} catch {
-			return false;
-		}
-	};
-	return Math.max(0, ...paths.filter(fits).map(({ length }) => length));
+	return plugin && { route, plugin, body: fieldNode(plugin, "body") };
 }
 
 /** A member of a map, with aliases and merge keys followed. */
@@ -424,7 +462,7 @@ export function applyEdits(edits: Edit[]): { path: string; text: string }[] {
 	}
 	const files = new Set(edits.map(({ file }) => file));
 	return [...files].map(({ path, text, tokens }) => {
-		const edited = tokens.map(CST.stringify).join("");
+		const edited = showQuotes(tokens.map(CST.stringify).join(""));
 		return { path, text: endLinesAs(text, edited) };
 	});
 }

@@ -14,6 +14,7 @@ import type {
 	PluginEntry,
 	Route,
 } from "../../declarative/model";
+import { bestMatch, byPrecedence } from "../../declarative/paths";
 import { makeCertificate } from "./certificate";
 import type { ExternalPlugin } from "./external-plugin";
 import type { Log } from "./log";
@@ -196,17 +197,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 	};
 }
 
-/** Kong's router, as far as paths go: the longest prefix wins. */
+/** Kong's router, as far as paths go. */
 function matchRoute(
 	routes: Route[],
 	incoming: IncomingMessage,
 ): Route | undefined {
 	const { pathname } = requestUrl(incoming);
-	let best: { route: Route; length: number } | undefined;
-	for (const route of routes)
-		for (const path of route.entity.paths)
-			if (pathname.startsWith(path) && path.length > (best?.length ?? -1))
-				best = { route, length: path.length };
+	const [best] = routes
+		.flatMap((route) => {
+			const match = bestMatch(route.entity.paths, pathname);
+			return match ? [{ route, match }] : [];
+		})
+		.sort((a, b) => byPrecedence(a.match, b.match));
 	return best?.route;
 }
 

@@ -7,6 +7,7 @@ import {
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ServiceEntity } from "../../declarative/model";
+import { bestMatch } from "../../declarative/paths";
 import type { GatewayRequest } from "./request";
 
 // RFC 9110 §7.6.1: these belong to one connection and are not forwarded.
@@ -76,18 +77,11 @@ function upstreamPath(
 	{ path = "" }: ServiceEntity,
 ): string {
 	const { strip_path, paths } = route.entity;
-	const prefix = strip_path
-		? (paths.filter((p) => url.pathname.startsWith(p)).sort(longestFirst)[0] ??
-			"")
-		: "";
-	const rest = url.pathname.slice(prefix.length);
+	const stripped = strip_path ? bestMatch(paths, url.pathname) : undefined;
+	const rest = url.pathname.slice(stripped?.matched.length ?? 0);
 	const joined =
 		path.replace(/\/$/, "") + (rest && !rest.startsWith("/") ? "/" : "") + rest;
 	return (joined || "/") + url.search;
-}
-
-function longestFirst(a: string, b: string): number {
-	return b.length - a.length;
 }
 
 function upstreamHeaders(

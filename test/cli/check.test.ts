@@ -87,6 +87,93 @@ describe("config check", () => {
 	});
 });
 
+describe("what the plugin refuses at start is an error here:", () => {
+	const hidden = { private_jwk: REFERENCE };
+	test.each<[string, object, string]>([
+		[
+			"an unknown template",
+			{ set_claims: { tenant: "$(foo.bar)" } },
+			"set_claims",
+		],
+		["a broken template", { subject: "$(broken" }, "subject"],
+		["an unknown algorithm", { ...hidden, algorithm: "bogus" }, "algorithm"],
+		["an empty key ID", { ...hidden, key_id: "" }, "key_id"],
+		[
+			"an active_kid that is no text",
+			{ ...hidden, active_kid: 5 },
+			"active_kid",
+		],
+		["certificates that the key does not have", { include_x5c: true }, "x5c"],
+		[
+			"a vault reference where Kong takes none",
+			{ iss: "{vault://env/iss}" },
+			"iss",
+		],
+		[
+			"null for a required field",
+			{ upstream_custom_jwt_header: null },
+			"upstream_custom_jwt_header",
+		],
+	])("%s", async (_, fields, field) => {
+		const findings = await checkEdited((document) => {
+			for (const [name, value] of Object.entries(fields))
+				document.setIn([...CONFIG, name], value);
+		});
+		const errors = findings.filter((line) => line.includes(" error: "));
+		expect(errors).toHaveLength(1);
+		expect(errors[0]).toContain(field);
+	});
+
+	test("all of them at once", async () => {
+		const findings = await checkEdited((document) => {
+			document.setIn([...CONFIG, "subject"], "$(broken");
+			document.setIn([...CONFIG, "audience"], ["$(foo.bar)"]);
+			document.setIn([...CONFIG, "verbose"], 1);
+		});
+		expect(findings.filter((line) => line.includes(" error: "))).toHaveLength(
+			3,
+		);
+	});
+});
+
+describe("what Kong accepts is no error:", () => {
+	test.each<[string, object]>([
+		[
+			"include_x5c with a key in a vault",
+			{ private_jwk: REFERENCE, include_x5c: true },
+		],
+		["a member of a set twice", { auth_methods: ["key", "key"] }],
+		["maps and arrays without members", { add_claims: {}, remove_claims: [] }],
+		["null for a field that need not be there", { audience: null }],
+	])("%s", async (_, fields) => {
+		const findings = await checkEdited((document) => {
+			for (const [name, value] of Object.entries(fields))
+				document.setIn([...CONFIG, name], value);
+		});
+		expect(findings.filter((line) => line.includes(" error: "))).toEqual([]);
+	});
+
+	test("but a vault reference that Kong takes for a text is a warning", async () => {
+		expect(
+			(await setIn([...CONFIG, "subject"], "{vault://env/sub}")).join(),
+		).toContain(
+			"warning: x-custom-jwt on service httpbin: subject is a vault reference",
+		);
+	});
+});
+
+test("a JWK Set as a YAML map is named as that", async () => {
+	expect(
+		(await setIn([...TERMINATION, "body"], { keys: [RS256] })).join(),
+	).toContain("is a YAML map, which Kong refuses");
+});
+
+test("a path that is no regular expression of Kong's is an error", async () => {
+	expect((await setIn(["routes", 0, "paths"], ["~/(?=x)"])).join()).toContain(
+		"error: route",
+	);
+});
+
 describe("a fault is found:", () => {
 	test.each<[string, () => Promise<string[]>, string]>([
 		[

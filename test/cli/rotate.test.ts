@@ -20,8 +20,8 @@ import {
 	type Outcome,
 	publish,
 	retire,
-	type Selection,
 } from "../../cli/rotate";
+import type { Selection } from "../../cli/rotation-entries";
 import {
 	applyEdits,
 	type Configuration,
