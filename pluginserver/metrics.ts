@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerOptions } from "node:http";
+import type { Socket } from "node:net";
 import {
 	Counter,
 	collectDefaultMetrics,
@@ -8,6 +9,8 @@ import {
 	Registry,
 } from "prom-client";
 import {
+	type Looked,
+	lookedChannel,
 	type Refused,
 	refusedChannel,
 	type Signed,
@@ -23,6 +26,46 @@ const BUCKETS = [
 	1, 5,
 ];
 
+/** A token that fits where header lines are short, up to one that only few servers take; in bytes. */
+const SIZES = [256, 512, 1024, 2048, 4096, 8192, 16_384, 65_536];
+
+/** How long a connection may say nothing, or take for one request, in milliseconds. */
+const IDLE = 5000;
+
+const OPTIONS: ServerOptions = {
+	keepAliveTimeout: IDLE,
+	headersTimeout: IDLE,
+	requestTimeout: IDLE,
+	connectionsCheckingInterval: 1000,
+};
+
+/** Whoever can connect must not use up the file descriptors of Kong's connections. */
+const MAX_CONNECTIONS = 16;
+
+/** However often they are scraped, metrics are counted together once in so many milliseconds. */
+const TEXT_LIFE = 100;
+
+/** Closes the oldest connection when there are too many: a scraper that holds them all blocks no other. */
+function keepNewest(server: Server, most: number): void {
+	const sockets = new Set<Socket>();
+	server.on("connection", (socket) => {
+		sockets.add(socket);
+		socket.once("close", () => sockets.delete(socket));
+		const [oldest] = sockets;
+		if (sockets.size > most) oldest?.destroy();
+	});
+}
+
+/** Gives a function's result again for some time, in milliseconds. */
+function heldFor<T>(life: number, make: () => T): () => T {
+	let made: { at: number; value: T } | undefined;
+	return () => {
+		const now = performance.now();
+		if (!made || now - made.at > life) made = { at: now, value: make() };
+		return made.value;
+	};
+}
+
 /**
  * Serves Prometheus metrics at any path.
  *
@@ -36,12 +79,13 @@ export async function serveMetrics(
 	log: Log,
 ): Promise<Server> {
 	const registry = collectMetrics(rpc);
-	const server = createServer(async (_, response) => {
+	const text = heldFor(TEXT_LIFE, () => registry.metrics());
+	const server = createServer(OPTIONS, async (_, response) => {
 		response.setHeader("content-type", registry.contentType);
-		response.end(await registry.metrics());
+		response.end(await text());
 	});
-	// Whoever can connect must not use up the file descriptors of Kong's connections.
-	server.maxConnections = 16;
+	server.timeout = IDLE;
+	keepNewest(server, MAX_CONNECTIONS);
 	if (typeof where === "string")
 		await listenOnSocket(server, where, socketMode, log);
 	else {
@@ -59,6 +103,18 @@ function collectMetrics({ instances, events }: PluginServerRpc): Registry {
 		help: "Time to sign a token; its count is the number of tokens",
 		labelNames: ["alg"],
 		buckets: BUCKETS,
+		registers: [registry],
+	});
+	const sizes = new Histogram({
+		name: "x_custom_jwt_token_bytes",
+		help: "Size of the signed tokens",
+		buckets: SIZES,
+		registers: [registry],
+	});
+	const looked = new Counter({
+		name: "x_custom_jwt_reuse_total",
+		help: "Looks for a token that may be given again (reuse_for)",
+		labelNames: ["result"],
 		registers: [registry],
 	});
 	const refused = new Counter({
@@ -82,6 +138,14 @@ function collectMetrics({ instances, events }: PluginServerRpc): Registry {
 		},
 	});
 	new Gauge({
+		name: "x_custom_jwt_instances_unusable",
+		help: "Those whose configuration cannot be used: their requests get 500",
+		registers: [registry],
+		collect() {
+			this.set(instances.unusable);
+		},
+	});
+	new Gauge({
 		name: "x_custom_jwt_events_in_flight",
 		help: "Requests the plugin is working on",
 		registers: [registry],
@@ -90,8 +154,12 @@ function collectMetrics({ instances, events }: PluginServerRpc): Registry {
 		},
 	});
 	signedChannel.subscribe((message) => {
-		const { alg, seconds } = message as Signed;
+		const { alg, seconds, bytes } = message as Signed;
 		signed.observe({ alg }, seconds);
+		sizes.observe(bytes);
+	});
+	lookedChannel.subscribe((message) => {
+		looked.inc({ result: (message as Looked).hit ? "hit" : "miss" });
 	});
 	refusedChannel.subscribe((message) => {
 		refused.inc({ reason: (message as Refused).reason });

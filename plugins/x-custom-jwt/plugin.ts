@@ -6,7 +6,12 @@ import {
 	type TokenContent,
 } from "./claims";
 import { type Config, parseConfig, type Scope } from "./config";
-import { type Signed, signedChannel } from "./diagnostics";
+import {
+	type Looked,
+	lookedChannel,
+	type Signed,
+	signedChannel,
+} from "./diagnostics";
 import { refusal, refused } from "./errors";
 import { type Ask, type Decision, Facts, type Question } from "./facts";
 import { type Identity, identify, identityQuestions } from "./identity";
@@ -101,7 +106,10 @@ export class Plugin {
 		await facts.learn(reuse?.byCredential ? [CREDENTIAL] : this.#questions);
 		const credential = facts.get("credential");
 		const reused = reuse?.ofCredential(credential);
-		if (reused) return reused;
+		if (reused) {
+			lookedChannel.publish({ hit: true } satisfies Looked);
+			return reused;
+		}
 
 		const config = this.#config;
 		await facts.learn([
@@ -111,11 +119,16 @@ export class Plugin {
 		requireOwnInstance(config.scope, facts);
 		const identity = identify(facts, config);
 		const content = this.#content(identity, facts);
-		const issue = () => this.#issue(content);
+		if (!reuse) return this.#issue(content).token;
+		let hit = true;
+		const issue = () => {
+			hit = false;
+			return this.#issue(content);
+		};
 		const consumer = facts.get("consumer");
-		return reuse
-			? reuse.token(content, { credential, consumer }, issue)
-			: issue().token;
+		const token = reuse.token(content, { credential, consumer }, issue);
+		lookedChannel.publish({ hit } satisfies Looked);
+		return token;
 	}
 
 	#content(identity: Identity, facts: Facts): TokenContent {
@@ -142,7 +155,9 @@ export class Plugin {
 		const started = performance.now();
 		const token = await this.#signToken(claims);
 		const seconds = (performance.now() - started) / 1000;
-		signedChannel.publish({ alg: this.key.alg, seconds } satisfies Signed);
+		const { alg } = this.key;
+		const bytes = token.length;
+		signedChannel.publish({ alg, seconds, bytes } satisfies Signed);
 		return { token, logged: loggedClaims(this.#config, claims, apiKey) };
 	}
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import ecJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
@@ -81,15 +81,71 @@ describe.each(endpoints)("metrics on %s", (_, makeEndpoint) => {
 			[`${REFUSED}{reason="method_not_accepted"}`]: 1,
 		});
 		expect(values(PHASES)).toEqual({ [PHASES]: 13 });
-		expect(values(INSTANCES)).toEqual({ [INSTANCES]: 2 });
+		expect(samples.get(INSTANCES)).toBe(2);
 		expect(values(IN_FLIGHT)).toEqual({ [IN_FLIGHT]: 1 });
 		expectHistogram(samples, "x_custom_jwt_phase_seconds", "", 13);
 		expectHistogram(samples, "x_custom_jwt_signing_seconds", ',alg="ES256"', 5);
 
 		await client.call({ cmd_close_instance: { instance_id: rsa } });
-		expect((await scrape(where)).get(INSTANCES)).toBe(1);
+		await until(
+			"it is counted out",
+			async () => (await scrape(where)).get(INSTANCES) === 1,
+		);
 		await server.kill();
 	});
+});
+
+/** A server with metrics on a unix socket. */
+async function startWithMetrics() {
+	const where = join(temporaryFolder(), "metrics.sock");
+	const server = await startServer(DEDICATED, ["--metrics", where]);
+	await until("metrics are served", () =>
+		server.output.includes("metrics served"),
+	);
+	return { where, server, client: await server.connect() };
+}
+
+test("metrics tell sizes of tokens, which ones were given again, and configurations that cannot be used", async () => {
+	const { where, server, client } = await startWithMetrics();
+	const private_jwk = JSON.stringify(ecJwk);
+	const reusing = await client.startInstance({ private_jwk, reuse_for: 60 });
+	for (let count = 0; count < 3; count++)
+		await client.runPhase(reusing, clientOf("alice"));
+	await client.startInstance({});
+	const samples = await scrape(where);
+	expect(samples.get('x_custom_jwt_reuse_total{result="hit"}')).toBe(2);
+	expect(samples.get('x_custom_jwt_reuse_total{result="miss"}')).toBe(1);
+	expect(samples.get("x_custom_jwt_instances_unusable")).toBe(1);
+	expect(samples.get(INSTANCES)).toBe(2);
+	expectHistogram(samples, "x_custom_jwt_token_bytes", "", 1);
+	const bytes = samples.get("x_custom_jwt_token_bytes_sum") ?? 0;
+	expect(bytes).toBeGreaterThan(200);
+	expect(bytes).toBeLessThan(1000);
+	await server.kill();
+});
+
+test("a connection that says nothing is closed, before or after a scrape", async () => {
+	const { where, server } = await startWithMetrics();
+	const silent = connect(where).resume();
+	const half = connect(where).resume();
+	half.write("GET /metrics HTTP/1.1\r\nHost: ");
+	const after = connect(where).resume();
+	after.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	await Promise.all([silent, half, after].map((one) => once(one, "close")));
+	await server.kill();
+});
+
+test("scrapers that hold all connections, and more, block no other", async () => {
+	const { where, server } = await startWithMetrics();
+	const held = Array.from({ length: 200 }, () => {
+		const socket = connect(where).on("error", () => {});
+		socket.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ");
+		return socket;
+	});
+	for (let count = 0; count < 5; count++)
+		expect((await scrape(where)).get(INSTANCES)).toBe(0);
+	for (const socket of held) socket.destroy();
+	await server.kill();
 });
 
 /** Checks that a histogram's buckets grow up to its count. */

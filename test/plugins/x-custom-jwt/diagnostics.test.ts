@@ -1,18 +1,39 @@
+import { Plugin } from "../../../plugins/x-custom-jwt";
 import {
+	lookedChannel,
 	refusedChannel,
 	signedChannel,
 } from "../../../plugins/x-custom-jwt/diagnostics";
 import type { KnownRequest } from "../../support/facts";
-import { published, run } from "../../support/run";
-import { anonymous, requests } from "../../support/samples";
+import { published, run, runOn } from "../../support/run";
+import { anonymous, rawConfig, requests, service } from "../../support/samples";
 
 describe("whoever counts is told", () => {
-	test("of each signed token its algorithm and how long it took", async () => {
+	test("of each signed token its algorithm, its size and how long it took", async () => {
 		const action = () => run(requests.key);
 		expect(await published(signedChannel, action)).toEqual([
-			{ alg: "ES256", seconds: expect.any(Number) },
+			{
+				alg: "ES256",
+				seconds: expect.any(Number),
+				bytes: expect.any(Number),
+			},
 		]);
 		expect(await published(refusedChannel, action)).toEqual([]);
+	});
+
+	test("of each look for a token that may be given again, whether there was one", async () => {
+		const plugin = new Plugin(rawConfig({ reuse_for: 60 }));
+		const action = () => runOn(plugin, requests.key);
+		expect(await published(lookedChannel, action)).toEqual([{ hit: false }]);
+		expect(await published(lookedChannel, action)).toEqual([{ hit: true }]);
+		const own = new Plugin(
+			rawConfig({ reuse_for: 60, service_id: service.id }),
+			{ ownInstance: true },
+		);
+		const short = () => runOn(own, requests.key);
+		expect(await published(lookedChannel, short)).toEqual([{ hit: false }]);
+		expect(await published(lookedChannel, short)).toEqual([{ hit: true }]);
+		expect(await published(lookedChannel, () => run(requests.key))).toEqual([]);
 	});
 
 	test.each<[string, KnownRequest, object]>([
