@@ -11,7 +11,6 @@ import { ExternalPlugin } from "../gateway/external-plugin";
 import { type Gateway, startGateway } from "../gateway/gateway";
 import type { Log } from "../gateway/log";
 import { PluginServer, stockServer } from "../gateway/plugin-server";
-import { RpcClient } from "../gateway/rpc";
 import { makeFlows } from "./flows";
 
 const ROOT = packageRoot();
@@ -73,7 +72,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		closers.push(() => pluginServer.stop());
 		await pluginServer.start();
 
-		const rpc = new RpcClient(pluginServer.socketPath);
+		const rpc = pluginServer.connect();
 		closers.push(() => rpc.close());
 		const resolve = new Map(options.resolve);
 		const gateway = await startGateway({

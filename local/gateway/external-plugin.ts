@@ -1,20 +1,14 @@
 import { type PluginEntry, WORKSPACE_ID } from "../../declarative/model";
 import type { Log } from "./log";
-import { callPdk, GET_RAW_BODY, stepMethod } from "./pdk";
+import { InstanceLost, type PluginRpc, ServerFailed } from "./plugin-rpc";
 import { configFields, type PluginInfo } from "./plugin-server";
 import type { Exit, GatewayRequest } from "./request";
-import type { RpcClient } from "./rpc";
-import { isReference, resolveReference } from "./vault";
 
-interface Step {
-	EventId: number;
-	Data: "ret" | { Method: string; Args: unknown[] };
-}
+import { isReference, resolveReference } from "./vault";
 
 /**
  * A plugin that runs in a plugin server, driven as Kong 3.9 does: an instance for each plugin entry,
- * started with its first request and again when the server does not know it; then one RPC call
- * after the other until the phase returns (Kong: plugin.lua, mp_rpc.lua).
+ * started with its first request and again when the server does not know it (Kong: plugin.lua).
  */
 export class ExternalPlugin {
 	readonly #instances = new Map<string, Promise<number>>();
@@ -22,7 +16,7 @@ export class ExternalPlugin {
 
 	constructor(
 		readonly info: PluginInfo,
-		readonly rpc: RpcClient,
+		readonly rpc: PluginRpc,
 		readonly log: Log,
 	) {}
 
@@ -59,11 +53,11 @@ export class ExternalPlugin {
 	}
 
 	/**
-	 * Runs the access phase. As on Kong below 3.14 an error of the plugin server is logged and the
-	 * request goes on (Kong fact).
+	 * Runs the access phase.
 	 *
 	 * @returns the response, when the plugin ended the request
-	 * @throws when the instance cannot be started or a PDK call raises: Kong answers 500
+	 * @throws when the instance cannot be started, a PDK call raises, or the plugin server fails on a
+	 * protocol that fails closed: Kong answers 500
 	 */
 	async access(
 		request: GatewayRequest,
@@ -71,14 +65,14 @@ export class ExternalPlugin {
 	): Promise<Exit | undefined> {
 		const instanceId = await this.#instanceOf(entry);
 		try {
-			return await this.#runPhase(request, instanceId);
+			return await this.rpc.handleEvent(instanceId, request);
 		} catch (error) {
-			if (!(error instanceof RpcError)) throw error;
-			if (error.message.toLowerCase().includes("no plugin instance")) {
+			if (error instanceof InstanceLost) {
 				this.log("warn", error.message);
 				this.#instances.clear();
 				return this.access(request, entry);
 			}
+			if (!(error instanceof ServerFailed && this.rpc.failsOpen)) throw error;
 			this.log("error", error.message);
 			return undefined;
 		}
@@ -90,38 +84,8 @@ export class ExternalPlugin {
 		this.#instances.clear();
 		for (const instance of instances)
 			instance
-				.then((id) => this.rpc.call("plugin.CloseInstance", id))
+				.then((id) => this.rpc.closeInstance(id))
 				.catch(({ message }: Error) => this.log("info", message));
-	}
-
-	async #runPhase(
-		request: GatewayRequest,
-		instanceId: number,
-	): Promise<Exit | undefined> {
-		let step = await this.#step("plugin.HandleEvent", {
-			InstanceId: instanceId,
-			EventName: "access",
-		});
-		const { EventId } = step;
-		while (step.Data !== "ret") {
-			const { Method, Args } = step.Data;
-			if (Method === GET_RAW_BODY) await request.readBody();
-			const outcome = callPdk(request, Method, Args, this.log);
-			if ("exit" in outcome) return outcome.exit;
-			step = await this.#step(stepMethod(Method), {
-				...(outcome.result !== undefined && { Data: outcome.result }),
-				EventId,
-			});
-		}
-		return undefined;
-	}
-
-	async #step(method: string, argument: unknown): Promise<Step> {
-		try {
-			return (await this.rpc.call(method, argument)) as Step;
-		} catch (error) {
-			throw new RpcError((error as Error).message);
-		}
 	}
 
 	#instanceOf(entry: PluginEntry): Promise<number> {
@@ -136,9 +100,9 @@ export class ExternalPlugin {
 
 	async #startInstance({ id, name, config, scope }: PluginEntry) {
 		const { route_id = "", service_id = "" } = scope;
-		const argument = {
-			Name: name,
-			Config: JSON.stringify({
+		const started = this.rpc.startInstance(
+			name,
+			JSON.stringify({
 				...config,
 				...scope,
 				__key__: `plugins:${name}:${route_id}:${service_id}:::${WORKSPACE_ID}`,
@@ -146,13 +110,10 @@ export class ExternalPlugin {
 				__ws_id: WORKSPACE_ID,
 				__plugin_id: id,
 			}),
-		};
-		const instance = await this.rpc
-			.call("plugin.StartInstance", argument)
-			.catch(({ message }: Error) => {
-				throw new Error(`starting instance: ${message}`);
-			});
-		return (instance as { Id: number }).Id;
+		);
+		return started.catch(({ message }: Error) => {
+			throw new Error(`starting instance: ${message}`);
+		});
 	}
 }
 
@@ -163,6 +124,3 @@ function isOfType(value: unknown, type: string): boolean {
 	if (type === "map") return typeof value === "object";
 	return typeof value === (type === "integer" ? "number" : type);
 }
-
-/** A call that the plugin server answered with an error, or not at all. */
-class RpcError extends Error {}

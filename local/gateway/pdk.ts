@@ -21,7 +21,7 @@ type PdkFunction = (
 const logAt =
 	(level: Parameters<Log>[0]): PdkFunction =>
 	(_, args, log) => {
-		log(level, `[x-custom-jwt] ${args.join("")}`);
+		log(level, args.join(""));
 		return {};
 	};
 
@@ -29,7 +29,7 @@ const logAt =
 export const GET_RAW_BODY = "kong.request.get_raw_body";
 
 /** nginx's `client_body_buffer_size` in bytes; a larger body is in a file (Kong's default). */
-const BODY_BUFFER = 8192;
+export const BODY_BUFFER = 8192;
 
 const functions: Record<string, PdkFunction> = {
 	"kong.client.get_credential": ({ credential }) => ({ result: credential }),
@@ -57,10 +57,12 @@ const functions: Record<string, PdkFunction> = {
 	"kong.nginx.get_ctx": ({ ngxCtx }, [key]) => ({
 		result: ngxCtx[String(key)],
 	}),
-	"kong.nginx.get_var": ({ client, headers }, [name]) => ({
+	"kong.nginx.get_var": ({ client, headers, id, incoming }, [name]) => ({
 		result:
 			headerVariable(headers, String(name)) ??
 			{
+				kong_request_id: id,
+				request_uri: incoming.url,
 				ssl_server_name: client?.serverName,
 				ssl_client_verify: client?.verify,
 				ssl_client_s_dn: client?.subject,
@@ -83,6 +85,7 @@ const functions: Record<string, PdkFunction> = {
 	"kong.request.get_query_arg": ({ url }, [name]) => ({
 		result: queryArgument(url, String(name)),
 	}),
+	"kong.request.get_query": ({ url }) => ({ result: queryArguments(url) }),
 	[GET_RAW_BODY]: ({ body = Buffer.of() }, [maxSize = -1]) => {
 		const isTooLarge =
 			Number(maxSize) < 0 || (maxSize !== 0 && body.length > Number(maxSize));
@@ -157,6 +160,16 @@ function queryArgument(url: URL, name: string): string | true | undefined {
 		.split("&")
 		.find((pair) => new URLSearchParams(pair).has(name));
 	return first?.includes("=") ? "" : true;
+}
+
+/** All arguments: `true` for one without value, a list of those that come several times. */
+function queryArguments(url: URL): Record<string, unknown> {
+	return Object.fromEntries(
+		[...new Set(url.searchParams.keys())].map((name) => {
+			const values = url.searchParams.getAll(name);
+			return [name, values.length > 1 ? values : queryArgument(url, name)];
+		}),
+	);
 }
 
 function headerText(value: unknown): string {

@@ -10,6 +10,9 @@ import { promisify } from "node:util";
 import { isListening } from "../../pluginserver/socket";
 import { packageRoot } from "../../schema/package-root";
 import type { Log } from "./log";
+import { MessagePackRpc } from "./messagepack";
+import type { PluginRpc } from "./plugin-rpc";
+import { ProtoBufRpc } from "./protobuf";
 
 const ROOT = packageRoot();
 
@@ -73,11 +76,15 @@ export function dedicatedServer(): string[] {
 	];
 }
 
+/** What a dump says of the protocol; without it, it is MessagePack (Kong: process.lua). */
+const PROTOBUF = "ProtoBuf:1";
+
 /** A plugin server process, started and restarted as Kong does it. */
 export class PluginServer {
 	readonly #command: string[];
 	readonly #log: Log;
 	#directory = "";
+	#protocol: string | undefined;
 	#child: ChildProcess | undefined;
 	#stopped = false;
 
@@ -93,6 +100,12 @@ export class PluginServer {
 	/** Path of the unix socket, once started. */
 	get socketPath(): string {
 		return join(this.#directory, "pluginserver.sock");
+	}
+
+	/** Kong's client side of the protocol that its dump names. */
+	connect(): PluginRpc {
+		const Rpc = this.#protocol === PROTOBUF ? ProtoBufRpc : MessagePackRpc;
+		return new Rpc(this.socketPath, this.#log);
 	}
 
 	/** Process id of the running server. */
@@ -116,9 +129,11 @@ export class PluginServer {
 		try {
 			const dump = JSON.parse(stdout) as
 				| PluginInfo[]
-				| { Plugins: PluginInfo[] };
-			const [plugin] = "Plugins" in dump ? dump.Plugins : dump;
-			if (plugin) return plugin;
+				| { Protocol?: string; Plugins: PluginInfo[] };
+			const { Protocol, Plugins } =
+				"Plugins" in dump ? dump : { Protocol: undefined, Plugins: dump };
+			this.#protocol = Protocol;
+			if (Plugins[0]) return Plugins[0];
 		} catch {
 			// Reported below.
 		}

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadDeclarative, parseDeclarative } from "../../declarative/model";
 import { ExternalPlugin } from "../../local/gateway/external-plugin";
 import { type Gateway, startGateway } from "../../local/gateway/gateway";
-import { RpcClient } from "../../local/gateway/rpc";
+import { MessagePackRpc } from "../../local/gateway/messagepack";
 import { kongFields } from "../../schema/kong";
 import { packageRoot } from "../../schema/package-root";
 
@@ -110,7 +110,7 @@ describe("the gateway does not start on", () => {
 			},
 		};
 		const log = () => {};
-		const rpc = new RpcClient("not connected to");
+		const rpc = new MessagePackRpc("not connected to", log);
 		const gateway = await startGateway({
 			configuration: parse(oneRoute({ plugins: [plugin] })),
 			externalPlugins: [

@@ -1,8 +1,8 @@
 /** Kong's side of the two protocols with plugin servers, for tests and load. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { MessagePackRpc } from "../../local/gateway/messagepack";
 import { stepMethod } from "../../local/gateway/pdk";
-import { RpcClient } from "../../local/gateway/rpc";
 import type { Question } from "../../plugins/x-custom-jwt/facts";
 import { FrameReader, framesOf, TOO_LONG } from "../../pluginserver/frames";
 import { PDK, RpcCall, RpcReturn } from "../../pluginserver/messages";
@@ -188,11 +188,11 @@ export class Client {
 
 /** A connection to the stock server, which speaks MessagePack. */
 export class StockClient {
-	readonly #rpc: RpcClient;
+	readonly #rpc: MessagePackRpc;
 
 	/** @param socketPath the plugin server's unix socket */
 	constructor(socketPath: string) {
-		this.#rpc = new RpcClient(socketPath);
+		this.#rpc = new MessagePackRpc(socketPath, () => {});
 	}
 
 	async close(): Promise<void> {

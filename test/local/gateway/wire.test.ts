@@ -16,11 +16,11 @@ import {
 import { makeCertificate } from "../../../local/gateway/certificate";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
+import { MessagePackRpc } from "../../../local/gateway/messagepack";
 import type {
 	ConfigField,
 	PluginInfo,
 } from "../../../local/gateway/plugin-server";
-import { RpcClient } from "../../../local/gateway/rpc";
 import { type Reply, send } from "../../../local/http";
 import {
 	kongOf,
@@ -211,7 +211,7 @@ async function replayThroughGateway(
 	} = {},
 ) {
 	const { socketPath, received } = await startReplay(recording);
-	const rpc = new RpcClient(socketPath);
+	const rpc = new MessagePackRpc(socketPath, () => {});
 	closers.push(() => rpc.close());
 	const log = () => {};
 	const gateway = await startGateway({

@@ -9,12 +9,12 @@ import { promisify } from "node:util";
 import { decodeMultiStream, encode } from "@msgpack/msgpack";
 import { importJWK, jwtVerify } from "jose";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
+import { MessagePackRpc } from "../../../local/gateway/messagepack";
 import {
 	type PluginInfo,
 	PluginServer,
 	stockServer,
 } from "../../../local/gateway/plugin-server";
-import { RpcClient } from "../../../local/gateway/rpc";
 import { version } from "../../../package.json";
 import { kongFields } from "../../../schema/kong";
 import { packageRoot } from "../../../schema/package-root";
@@ -60,7 +60,7 @@ const UNEXPECTED = {
 
 /** An nginx worker of Kong: its calls, and the frames that came back. */
 interface Worker {
-	rpc: RpcClient;
+	rpc: MessagePackRpc;
 	frames: ResponseFrame[];
 	close(): Promise<void>;
 }
@@ -81,7 +81,7 @@ async function openWorker(target: string): Promise<Worker> {
 	const socketPath = join(directory, "relay.sock");
 	relay.listen(socketPath);
 	await once(relay, "listening");
-	const rpc = new RpcClient(socketPath);
+	const rpc = new MessagePackRpc(socketPath, () => {});
 	return {
 		rpc,
 		frames,

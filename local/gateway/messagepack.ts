@@ -1,5 +1,14 @@
 import { connect, type Socket } from "node:net";
 import { decodeMultiStream, encode } from "@msgpack/msgpack";
+import type { Log } from "./log";
+import { callPdk, GET_RAW_BODY, stepMethod } from "./pdk";
+import { InstanceLost, type PluginRpc, ServerFailed } from "./plugin-rpc";
+import type { Exit, GatewayRequest } from "./request";
+
+interface Step {
+	EventId: number;
+	Data: "ret" | { Method: string; Args: unknown[] };
+}
 
 /** One connection to the plugin server; it carries one request at a time, as Kong's do. */
 interface Connection {
@@ -11,12 +20,65 @@ interface Connection {
  * Kong's client side of the MessagePack RPC with a plugin server: `[0, id, method, arguments]` out,
  * `[1, id, error, result]` back, connections kept alive between calls (Kong: mp_rpc.lua).
  */
-export class RpcClient {
+export class MessagePackRpc implements PluginRpc {
+	readonly failsOpen = true;
+	readonly #log: Log;
 	readonly #idle: Connection[] = [];
 	#messageId = 0;
 
-	/** @param socketPath the plugin server's unix socket */
-	constructor(readonly socketPath: string) {}
+	/**
+	 * @param socketPath the plugin server's unix socket
+	 * @param log takes what the plugin logs
+	 */
+	constructor(
+		readonly socketPath: string,
+		log: Log,
+	) {
+		// Kong names the plugin in its lines.
+		this.#log = (level, text) => log(level, `[x-custom-jwt] ${text}`);
+	}
+
+	async startInstance(Name: string, Config: string): Promise<number> {
+		const instance = await this.call("plugin.StartInstance", { Name, Config });
+		return (instance as { Id: number }).Id;
+	}
+
+	closeInstance(id: number): Promise<unknown> {
+		return this.call("plugin.CloseInstance", id);
+	}
+
+	async handleEvent(
+		instanceId: number,
+		request: GatewayRequest,
+	): Promise<Exit | undefined> {
+		let step = await this.#step("plugin.HandleEvent", {
+			InstanceId: instanceId,
+			EventName: "access",
+		});
+		const { EventId } = step;
+		while (step.Data !== "ret") {
+			const { Method, Args } = step.Data;
+			if (Method === GET_RAW_BODY) await request.readBody();
+			const outcome = callPdk(request, Method, Args, this.#log);
+			if ("exit" in outcome) return outcome.exit;
+			step = await this.#step(stepMethod(Method), {
+				...(outcome.result !== undefined && { Data: outcome.result }),
+				EventId,
+			});
+		}
+		return undefined;
+	}
+
+	async #step(method: string, argument: unknown): Promise<Step> {
+		try {
+			return (await this.call(method, argument)) as Step;
+		} catch (error) {
+			const { message } = error as Error;
+			throw message.toLowerCase().includes("no plugin instance")
+				? new InstanceLost(message)
+				: new ServerFailed(message);
+		}
+	}
 
 	/**
 	 * @param method e.g. `plugin.HandleEvent`
