@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { lstatSync, rmSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,7 +17,7 @@ const BACKLOG = 65_535;
  * reloads, the old plugin server serves until the old workers are done.
  *
  * @param mode permissions, e.g. `0o600`
- * @throws when the path is no socket, too long, in no folder, or in one where anybody could put a socket of
+ * @throws when the path is no socket, too long, in a folder that cannot be made, or in one where anybody could put a socket of
  * their own: Kong would send it the private key
  */
 export async function listenOnSocket(
@@ -29,8 +29,8 @@ export async function listenOnSocket(
 	if (path.length > MAX_PATH)
 		throw new Error(`${path} is longer than ${MAX_PATH} characters`);
 	const folder = dirname(path);
-	const folderStats = statSync(folder, { throwIfNoEntry: false });
-	if (!folderStats) throw new Error(`the folder of ${path} does not exist`);
+	makeFolder(folder);
+	const folderStats = statSync(folder);
 	if (folderStats.mode & 0o002)
 		throw new Error(
 			`everybody can write to the folder of ${path}, and put another socket there; run: chmod o-w ${folder}`,
@@ -49,6 +49,17 @@ export async function listenOnSocket(
 	server.on("error", ({ message }) =>
 		log("error", "no connection", { error: message }),
 	);
+}
+
+/** Makes the folder itself, not those above it: Kong's prefix may be one that everybody can write to. */
+function makeFolder(folder: string): void {
+	try {
+		mkdirSync(folder, 0o755);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code !== "EEXIST")
+			throw new Error(`the folder ${folder} cannot be made: ${code}`);
+	}
 }
 
 /** Whether a server takes connections on a unix socket. */

@@ -207,7 +207,11 @@ describe("the socket", () => {
 	});
 
 	test.each([
-		["a folder that does not exist", "/nonexistent/s.sock", "does not exist"],
+		[
+			"a folder in one that does not exist",
+			"/nonexistent/folder/s.sock",
+			"/nonexistent/folder cannot be made: ENOENT",
+		],
 		[
 			"a path that is too long",
 			`/tmp/${"s".repeat(120)}`,
@@ -241,13 +245,15 @@ describe("the socket", () => {
 		}
 	});
 
-	test("that cannot be made is named", async () => {
-		const folder = join(temporaryFolder(), "missing");
-		const server = runServer(DEDICATED, [], folder);
-		expect(await server.exited).toEqual({ code: 1, signal: null });
-		expect(server.output).toMatch(
-			/^x-custom-jwt-pluginserver: .*missing\/s\.sock/,
-		);
+	test("gets a folder of its own in one that everybody can write to", async () => {
+		const prefix = temporaryFolder();
+		chmodSync(prefix, 0o777);
+		const folder = join(prefix, "x_custom_jwt");
+		const server = await startServer(DEDICATED, [], folder);
+		expect(statSync(folder).mode & 0o022).toBe(0);
+		await server.kill();
+		const next = await startServer(DEDICATED, [], folder);
+		await next.kill();
 	});
 
 	test("takes the place of no folder", async () => {
