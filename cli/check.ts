@@ -18,6 +18,7 @@ import {
 	type ServedJwks,
 	servedJwks,
 } from "../declarative/text";
+import { quoted } from "../jwk/printable";
 import { Name } from "../plugins/x-custom-jwt";
 import { prepare } from "../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
@@ -25,7 +26,6 @@ import { configSchema } from "../schema/fields";
 import { isRequired, properties } from "../schema/kong";
 import { BadUse } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf, thumbprint } from "./jwk";
-import { quoted } from "./print";
 import { signingOf } from "./signing";
 
 /** One thing worth knowing about a configuration. */
@@ -203,14 +203,6 @@ function checkRoutes(
 						at(
 							"warning",
 							`no security plugin on route ${route.name}: only clients whose certificate the listener verifies are let in`,
-						),
-					]),
-			...(names.includes("post-function")
-				? []
-				: [
-						at(
-							"info",
-							`no post-function on route ${route.name}: Kong below 3.14 proxies its requests without a token while the plugin server is down; see the guard in the README`,
 						),
 					]),
 			...(names.includes("openid-connect") && !methods.includes("oidc")

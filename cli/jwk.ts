@@ -1,9 +1,9 @@
 import { createPublicKey } from "node:crypto";
 import { calculateJwkThumbprint, type JWK } from "jose";
+import { quoted } from "../jwk/printable";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { BadUse } from "./files";
-import { quoted } from "./print";
 
 /** Public members by key type (RFC 7518 §6, RFC 8037 §2) with the curves the plugin signs on. */
 const PUBLIC_MEMBERS: Record<string, { members: string[]; curves?: string[] }> =

@@ -8,6 +8,7 @@ import {
 	type JWK,
 } from "jose";
 import { errorCode, readInput } from "../declarative/read-file";
+import { quoted } from "../jwk/printable";
 import { privateJwkToPem } from "../plugins/x-custom-jwt/signing-key";
 import { BadUse, writeAtomically } from "./files";
 import {
@@ -18,7 +19,6 @@ import {
 	publicHalf,
 	thumbprint,
 } from "./jwk";
-import { quoted } from "./print";
 
 /** JWS algorithms with a key pair (RFC 7518 §3.1, RFC 8037 §3.1), and so with something to publish. */
 export const ALGORITHMS = [

@@ -1,6 +1,7 @@
 /** The command `x-custom-jwt`: puts its commands together and turns what they throw into exit codes. */
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { Unreadable } from "../declarative/read-file";
+import { printable } from "../jwk/printable";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { configCheck } from "./commands/config-check";
@@ -15,7 +16,6 @@ import { tokenDecode } from "./commands/token-decode";
 import { tokenVerify } from "./commands/token-verify";
 import { BadUse } from "./files";
 import { EXIT } from "./output";
-import { printable } from "./print";
 
 const program = new Command("x-custom-jwt")
 	.description("Keys, tokens and configuration of the Kong plugin x-custom-jwt")

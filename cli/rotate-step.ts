@@ -2,14 +2,15 @@
 import { statSync } from "node:fs";
 import { Command, Option } from "@commander-js/extra-typings";
 import { applyEdits } from "../declarative/text";
+import { printable } from "../jwk/printable";
 import { Name } from "../plugins/x-custom-jwt";
 import { BadUse, writeAtomically } from "./files";
 import { isPrivate, parseJwks } from "./jwk";
 import { json } from "./keys";
 import { asJson, EXIT, print, seconds } from "./output";
-import { iso, printable } from "./print";
 import type { Outcome } from "./rotate";
 import { diffOf } from "./rotation-edits";
+import { iso } from "./time";
 
 /** A step's command with the options that say where it works. */
 export function rotateStep(name: string, description: string, example: string) {

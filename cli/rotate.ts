@@ -3,7 +3,6 @@ import type { JWK } from "jose";
 import type { Configuration, Edit } from "../declarative/text";
 import { BadUse } from "./files";
 import { checkPrivate, isPrivate, nameOf, publicHalf, thumbprint } from "./jwk";
-import { when } from "./print";
 import { copiesOf, dropPrivate, signWith } from "./rotation-edits";
 import {
 	entriesOf,
@@ -25,6 +24,7 @@ import {
 	mayRetire,
 	retirementTime,
 } from "./rotation-rules";
+import { when } from "./time";
 
 /** What a step did, or why it did not. */
 export interface Outcome {

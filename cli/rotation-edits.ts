@@ -12,6 +12,7 @@ import {
 	type Position,
 	positionOf,
 } from "../declarative/text";
+import { quoted } from "../jwk/printable";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { BadUse } from "./files";
 import {
@@ -21,7 +22,6 @@ import {
 	PRIVATE_MEMBERS,
 	thumbprint,
 } from "./jwk";
-import { quoted } from "./print";
 import { signingOf } from "./signing";
 
 /** JSON in the style of the text it replaces: lines in a block, one line elsewhere. */

@@ -8,10 +8,11 @@ import {
 	jwtVerify,
 } from "jose";
 import { readInput } from "../declarative/read-file";
+import { printable, quoted } from "../jwk/printable";
 import { BadUse, networkFault } from "./files";
 import { isPrivate, nameOf, parseJwks, publicHalf } from "./jwk";
 import { ALGORITHMS, json } from "./keys";
-import { printable, quoted, when } from "./print";
+import { when } from "./time";
 
 /** What a token says of itself; nothing of it is verified. */
 export interface Decoded {

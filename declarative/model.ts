@@ -129,11 +129,21 @@ const consumer = object({
 		),
 	),
 });
+const servicePlugin = object(
+	{
+		...entity,
+		name: text,
+		service: text,
+		config: { type: "object", default: {} },
+	},
+	["name", "service"],
+);
 const declarativeFile = object(
 	{
 		_format_version: { const: "3.0" },
 		services: list(service),
 		routes: list(route),
+		plugins: list(servicePlugin),
 		consumers: list(consumer),
 		ca_certificates: list(object({ id: text, cert: text }, ["id", "cert"])),
 	},
@@ -160,6 +170,10 @@ interface ServiceSource {
 	routes: RouteSource[];
 	plugins: PluginSource[];
 }
+interface ServicePluginSource extends PluginSource {
+	/** Name of the Service, which another file may define. */
+	service: string;
+}
 interface ConsumerSource {
 	id?: string;
 	username?: string;
@@ -171,6 +185,7 @@ interface ConsumerSource {
 interface DeclarativeFile {
 	services: ServiceSource[];
 	routes: RouteSource[];
+	plugins: ServicePluginSource[];
 	consumers: ConsumerSource[];
 	ca_certificates: { id: string; cert: string }[];
 }
@@ -208,9 +223,27 @@ const checkFile = checker<DeclarativeFile>(declarativeFile);
  * @throws naming the file and the member the gateway does not support
  */
 export function loadDeclarative(files: string[]): Configuration {
-	return mergeConfigurations(
-		files.map((file) => parseDeclarative(readInput(file), file)),
-	);
+	const parts = files.map((file) => readFile(readInput(file), file));
+	const merged = mergeConfigurations(parts.map(({ own }) => own));
+	for (const { plugins, name } of parts)
+		for (const plugin of plugins) addToService(plugin, merged, name);
+	return merged;
+}
+
+/** Adds a plugin entry that stands apart from its Service; those of the Service's routes win over it. */
+function addToService(
+	{ service, ...source }: ServicePluginSource,
+	{ routes }: Configuration,
+	file: string,
+): void {
+	const own = routes.filter((route) => route.service?.name === service);
+	if (!own[0]?.service)
+		throw new Error(
+			`${file}: ${source.name}: no Service ${service} with a route`,
+		);
+	const entry = pluginEntry(source, { service_id: own[0].service.id });
+	for (const { plugins } of own)
+		if (!plugins.some(({ name }) => name === entry.name)) plugins.push(entry);
 }
 
 function mergeConfigurations(parts: Configuration[]): Configuration {
@@ -231,6 +264,13 @@ function mergeConfigurations(parts: Configuration[]): Configuration {
  * @param name the file's name, for messages
  */
 export function parseDeclarative(yaml: string, name: string): Configuration {
+	const { own, plugins } = readFile(yaml, name);
+	for (const plugin of plugins) addToService(plugin, own, name);
+	return own;
+}
+
+/** What a file defines, and its plugin entries on Services that other files may define. */
+function readFile(yaml: string, name: string) {
 	const file = checkFile(parseYaml(yaml, name), name);
 	for (const { paths } of [
 		...file.services.flatMap(({ routes }) => routes),
@@ -248,7 +288,7 @@ export function parseDeclarative(yaml: string, name: string): Configuration {
 			jwt_secrets,
 		};
 	});
-	return {
+	const own: Configuration = {
 		routes: [
 			...file.services.flatMap((source) => {
 				const service = serviceEntity(source);
@@ -285,6 +325,7 @@ export function parseDeclarative(yaml: string, name: string): Configuration {
 			file.ca_certificates.map(({ id, cert }) => [id, cert]),
 		),
 	};
+	return { own, plugins: file.plugins, name };
 }
 
 /** The value of a YAML text; what is wrong with it is said without a word of it, as there are keys in it. */

@@ -1,9 +1,9 @@
 import { Command } from "@commander-js/extra-typings";
 import { readConfiguration } from "../../declarative/text";
+import { printable } from "../../jwk/printable";
 import { checkConfiguration } from "../check";
 import { json } from "../keys";
 import { asJson, EXIT, print } from "../output";
-import { printable } from "../print";
 
 /** `x-custom-jwt config check` */
 export function configCheck() {

@@ -9,7 +9,7 @@ export function gateway() {
 		)
 		.option(
 			"--check",
-			"run every flow of the examples, print a line for each, and exit",
+			"run every flow of the examples on both plugin servers, print a line for each, and exit",
 			false,
 		)
 		.option(
@@ -37,13 +37,13 @@ export function gateway() {
 			[] as string[],
 		)
 		.option(
-			"--dedicated",
-			"run the plugin in its own hardened plugin server, not in the stock one",
+			"--stock",
+			"run the plugin in kong-pdk's plugin server, not in its own",
 			false,
 		)
 		.option(
 			"--verbose",
-			"log at level info, the plugin server's output too",
+			"log at level info, the plugin server's output too; with --check print whole tokens",
 			false,
 		)
 		.addHelpText("after", "\nExample:\n  $ x-custom-jwt gateway --check")

@@ -3,9 +3,9 @@ import {
 	InvalidArgumentError,
 	Option,
 } from "@commander-js/extra-typings";
+import { printable } from "../../jwk/printable";
 import { ALGORITHMS, generateKey, json, writeKeyFiles } from "../keys";
 import { asJson, print } from "../output";
-import { printable } from "../print";
 
 /** `x-custom-jwt keys generate` */
 export function keysGenerate() {

@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
+import { printable } from "../../jwk/printable";
 import { json, thumbprints } from "../keys";
 import { asJson, print } from "../output";
-import { printable } from "../print";
 
 /** `x-custom-jwt keys thumbprint` */
 export function keysThumbprint() {

@@ -3,6 +3,7 @@ import {
 	InvalidArgumentError,
 	Option,
 } from "@commander-js/extra-typings";
+import { printable } from "../../jwk/printable";
 import { json } from "../keys";
 import {
 	baseUrl,
@@ -12,7 +13,6 @@ import {
 	readAccessToken,
 } from "../konnect";
 import { asJson, EXIT, print } from "../output";
-import { printable } from "../print";
 
 /** `x-custom-jwt konnect push-schema` */
 export function konnectPushSchema() {

@@ -10,7 +10,7 @@ import {
 import { ExternalPlugin } from "../gateway/external-plugin";
 import { type Gateway, startGateway } from "../gateway/gateway";
 import type { Log } from "../gateway/log";
-import { PluginServer, stockServer } from "../gateway/plugin-server";
+import { dedicatedServer, PluginServer } from "../gateway/plugin-server";
 import { makeFlows } from "./flows";
 
 const ROOT = packageRoot();
@@ -27,7 +27,7 @@ export const CONFIG_FILES = [
 /** What can be different from the demo's defaults. */
 export interface DemoOptions {
 	configuration?: Configuration;
-	/** Plugin server command; the stock server on `plugins/` by default. */
+	/** Plugin server command; the dedicated server by default. */
 	pluginServerCommand?: string[];
 	/** TCP ports; free ones by default. */
 	httpPort?: number;
@@ -65,7 +65,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 	};
 	try {
 		const pluginServer = new PluginServer(
-			options.pluginServerCommand ?? stockServer(),
+			options.pluginServerCommand ?? dedicatedServer(),
 			options.log,
 		);
 		const info = await pluginServer.query();

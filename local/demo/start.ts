@@ -1,6 +1,8 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
-import { ALGORITHMS } from "../../cli/keys";
+
 import { loadDeclarative } from "../../declarative/model";
+import { printable } from "../../jwk/printable";
+import { ALGORITHMS } from "../../schema/fields";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
@@ -18,26 +20,58 @@ export interface StartOptions {
 	backendPort?: number;
 	/** `host:port=address` each, as in curl's `--resolve`. */
 	resolve: string[];
-	/** The dedicated plugin server instead of the stock one. */
-	dedicated: boolean;
-	/** Log at level info. */
+	/** The stock plugin server instead of the dedicated one; with `check` both run. */
+	stock: boolean;
+	/** Log at level info; with `check` print whole tokens. */
 	verbose: boolean;
 }
 
 /**
- * Starts everything, until a signal comes; with `check` runs every flow and sets the exit code 1 when one fails.
+ * Starts everything, until a signal comes; with `check` runs every flow on both plugin servers, or with
+ * `stock` on that one, and sets the exit code 1 when one fails.
  *
  * @throws when a port is taken, naming it, or a part does not start
  */
 export async function start(options: StartOptions): Promise<void> {
-	const demo = await startDemo({
+	if (options.check) {
+		const servers = options.stock ? [STOCK] : [DEDICATED, STOCK];
+		for (const server of servers) {
+			console.log(`${server.name}:`);
+			const demo = await startWith(server, options);
+			try {
+				if (!(await check(demo, options.verbose))) process.exitCode = 1;
+			} finally {
+				await demo.close();
+			}
+		}
+		return;
+	}
+	const demo = await startWith(options.stock ? STOCK : DEDICATED, options);
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+		process.once(signal, () => demo.close());
+	await introduce(demo);
+}
+
+const DEDICATED = {
+	name: "the dedicated plugin server",
+	command: dedicatedServer,
+};
+const STOCK = { name: "the stock kong-js-pluginserver", command: stockServer };
+
+function startWith(
+	{ command }: typeof DEDICATED,
+	options: StartOptions,
+): Promise<Demo> {
+	const port = (given: number | undefined, byDefault: number) =>
+		given ?? (options.check ? 0 : byDefault);
+	return startDemo({
 		configuration: loadDeclarative(options.config ?? CONFIG_FILES),
 		// The user's own key may be for another algorithm than that of the examples.
-		algorithms: options.config && ALGORITHMS,
-		pluginServerCommand: options.dedicated ? dedicatedServer() : stockServer(),
-		httpPort: options.httpPort ?? (options.check ? 0 : 8000),
-		httpsPort: options.httpsPort ?? (options.check ? 0 : 8443),
-		backendPort: options.backendPort ?? (options.check ? 0 : 9000),
+		algorithms: options.config && PUBLIC_KEY_ALGORITHMS,
+		pluginServerCommand: command(),
+		httpPort: port(options.httpPort, 8000),
+		httpsPort: port(options.httpsPort, 8443),
+		backendPort: port(options.backendPort, 9000),
 		resolve: options.resolve.map((pair) => {
 			const [host, address] = pair.split("=");
 			if (!host || !address)
@@ -46,14 +80,10 @@ export async function start(options: StartOptions): Promise<void> {
 		}),
 		log: stderrLog(options.verbose ? "info" : "warn"),
 	});
-	if (options.check) {
-		process.exitCode = (await check(demo)) ? 0 : 1;
-		return demo.close();
-	}
-	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-		process.once(signal, () => demo.close());
-	await introduce(demo);
 }
+
+/** What the JWK Set of a gateway can verify. */
+const PUBLIC_KEY_ALGORITHMS = ALGORITHMS.filter((alg) => !alg.startsWith("HS"));
 
 async function introduce({
 	gateway,
@@ -74,28 +104,38 @@ Try it (Ctrl-C ends):
 }
 
 /** Runs every flow. Resolves to whether each did as it should. */
-async function check({ gateway }: Demo): Promise<boolean> {
+async function check({ gateway }: Demo, verbose: boolean): Promise<boolean> {
+	const flows = await makeFlows(gateway);
+	const width = Math.max(...flows.map(({ name }) => name.length));
 	let good = true;
-	for (const flow of await makeFlows(gateway)) {
-		const { passed, line } = await run(flow);
-		console.log(`${passed ? "ok    " : "FAILED"} ${flow.name}: ${line}`);
+	for (const flow of flows) {
+		const { passed, outcome } = await run(flow, verbose);
+		const verdict = passed ? "ok    " : "FAILED";
+		console.log(`${verdict} ${flow.name.padEnd(width)}  ${outcome}`);
 		good &&= passed;
 	}
 	return good;
 }
 
-async function run(flow: Flow): Promise<{ passed: boolean; line: string }> {
+async function run(
+	flow: Flow,
+	verbose: boolean,
+): Promise<{ passed: boolean; outcome: string }> {
 	try {
 		const { status, body } = await flow.send();
-		const { jwt } = JSON.parse(body);
-		const outcome = jwt
-			? `verified ${JSON.stringify(jwt.header)} ${JSON.stringify(jwt.claims)}`
-			: `no token verified, ${body.replaceAll(/\s+/g, " ")}`;
+		const { jwt, message } = JSON.parse(body);
+		const token = jwt
+			? `verified  client_id ${printable(String(jwt.claims.client_id))}`
+			: `no token  ${printable(message ?? body)}`;
+		const whole =
+			verbose && jwt
+				? `\n       ${printable(JSON.stringify(jwt.header))} ${printable(JSON.stringify(jwt.claims))}`
+				: "";
 		return {
 			passed: status === flow.status && jwt?.claims.client_id === flow.clientId,
-			line: `${flow.curl} → ${status} ${outcome}`,
+			outcome: `${status}  ${token}${whole}`,
 		};
 	} catch (error) {
-		return { passed: false, line: `${flow.curl} → ${error}` };
+		return { passed: false, outcome: `${flow.curl} → ${error}` };
 	}
 }

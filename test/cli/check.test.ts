@@ -23,12 +23,6 @@ async function check(...texts: string[]): Promise<string[]> {
 	);
 }
 
-/** The same without that of a guard that is missing, for files that need none. */
-async function checkUnguarded(...texts: string[]): Promise<string[]> {
-	const findings = await check(...texts);
-	return findings.filter((line) => !line.includes("no post-function"));
-}
-
 /** Findings on kong.yml with changes; those it has without them are left out. */
 async function checkEdited(edit: (document: Document) => void) {
 	const document = parseDocument(KONG_YML);
@@ -322,15 +316,6 @@ describe("a fault is found:", () => {
 		expect(await check(document.toString())).toHaveLength(1);
 	});
 
-	test("no guard on the route", async () => {
-		const findings = await checkEdited((document) =>
-			document.deleteIn(["services", 0, "plugins", 2]),
-		);
-		expect(findings).toContainEqual(
-			expect.stringMatching(/info: .* no post-function on route basicAuth: /),
-		);
-	});
-
 	test("YAML that cannot be read, with its line and without what is on it", async () => {
 		const secret = "c2VjcmV0LXNlY3JldA";
 		expect(await check(`services:\n  - name: a\n   url: ${secret}\n`)).toEqual([
@@ -402,7 +387,7 @@ describe("a fault is found:", () => {
           - { name: x-custom-jwt, config: ${i ? "*config" : `&config ${config}`} }`,
 		);
 		const yaml = `services:\n  - name: s\n    url: http://b\n    routes:${routes.join("")}\n`;
-		const findings = await checkUnguarded(yaml);
+		const findings = await check(yaml);
 		expect(findings.filter((line) => line.includes("error"))).toEqual([]);
 		expect(findings).toHaveLength(200);
 	});
@@ -498,8 +483,8 @@ ${more}`;
 				),
 		],
 	])("%s", async (_, write) => {
-		expect(await checkUnguarded(write(key))).toEqual([]);
-		expect(await checkUnguarded(write(wrong))).toEqual([
+		expect(await check(write(key))).toEqual([]);
+		expect(await check(write(wrong))).toEqual([
 			expect.stringContaining(
 				'its kid "idp" is not in the JWK Set of route jwks',
 			),

@@ -46,24 +46,28 @@ async function outcome(child: ReturnType<typeof npmStart>) {
 	return { stdout, stderr, code };
 }
 
-test.each([[[]], [["--dedicated"]]])(
-	"--check %j prints a line per flow and exits 0",
-	async (server) => {
-		const { stdout, code } = await outcome(npmStart("--check", ...server));
-		const lines = stdout.trim().split("\n");
-		expect(lines).toHaveLength(14);
-		for (const line of lines)
-			expect(line).toMatch(/^ok {5}.*: curl .* → \d{3} /);
-		expect(lines[0]).toContain('verified {"typ":"JWT","alg":"RS256"');
-		expect(code).toBe(0);
-	},
-);
+test("--check prints a line per flow on each plugin server, and exits 0", async () => {
+	const { stdout, code } = await outcome(npmStart("--check"));
+	const servers = stdout.trim().split(/^the (.*):\n/m);
+	expect([servers[1], servers[3]]).toEqual([
+		"dedicated plugin server",
+		"stock kong-js-pluginserver",
+	]);
+	expect(servers[2]).toBe(`${servers[4]}\n`);
+	for (const line of servers[2]?.trim().split("\n") ?? [])
+		expect(line).toMatch(/^ok {5}\S.* {2}\d{3} {2}(verified|no token) /);
+	expect(servers[2]).toMatch(
+		/^ok {5}Basic .* 200 {2}verified {2}client_id my-user$/m,
+	);
+	expect(servers[2]?.trim().split("\n").length).toBeGreaterThanOrEqual(14);
+	expect(code).toBe(0);
+});
 
 test("--check exits 1 when a flow fails, and says which", async () => {
 	const { stdout, code } = await outcome(
-		npmStart("--check", "--resolve", "httpbin:9000=localhost:1"),
+		npmStart("--check", "--stock", "--resolve", "httpbin:9000=localhost:1"),
 	);
-	expect(stdout).toMatch(/^FAILED API key: .*502/m);
+	expect(stdout).toMatch(/^FAILED API key .*502/m);
 	expect(code).toBe(1);
 });
 
@@ -75,8 +79,10 @@ test("a configuration of one's own may sign with another algorithm", async () =>
 	document.setIn(jwks, testKey("ES256-jwks-public.json"));
 	const file = join(temporary, "es256.yml");
 	writeFileSync(file, document.toString());
-	const { stdout } = await outcome(npmStart("--check", "--config", file));
-	expect(stdout).toMatch(/^ok {5}API key: .* verified .*"alg":"ES256"/m);
+	const { stdout } = await outcome(
+		npmStart("--check", "--stock", "--verbose", "--config", file),
+	);
+	expect(stdout).toMatch(/^ok {5}API key .* verified .*\n.*"alg":"ES256"/m);
 });
 
 test("a configuration it cannot run ends it at once, naming file and member", async () => {
