@@ -3,6 +3,7 @@ import { refused } from "../plugins/x-custom-jwt/errors";
 import type { Decision, Question } from "../plugins/x-custom-jwt/facts";
 import { digestOf } from "./body";
 import { type FrameWriter, TOO_LONG } from "./frames";
+import { oneLine } from "./log";
 import { type Json, PDK, type PdkMethod, RpcReturn } from "./messages";
 import { decode } from "./protobuf";
 
@@ -140,7 +141,7 @@ export function writeDecision(
 	}
 	// Kong names no plugin in such a line.
 	for (const { level, message } of decision.log)
-		write(LOGS[level], [`x-custom-jwt: ${message}`]);
+		write(LOGS[level], [`x-custom-jwt: ${oneLine(message)}`]);
 	for (const [k, v] of decision.logValues)
 		write(PDK.setSerializeValue, { k, v: v as Json });
 	if (decision.exit) {

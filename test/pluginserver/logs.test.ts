@@ -1,4 +1,7 @@
-import { createLog, LOG_LEVELS } from "../../pluginserver/log";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { warnOfFewFiles } from "../../pluginserver/limits";
+import { createLog, LOG_LEVELS, oneLine } from "../../pluginserver/log";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody, SET_HEADER, StockClient } from "../support/client";
@@ -7,6 +10,7 @@ import {
 	dedicatedServer,
 	type ServerProcess,
 	startServer,
+	temporaryFolder,
 	until,
 } from "../support/server";
 
@@ -174,12 +178,24 @@ describe("a log line", () => {
 		["with a line feed", { id: "a\nlevel=info" }, 'id="a\\nlevel=info"'],
 		["with a quote", { id: 'a"b' }, 'id="a\\"b"'],
 		["with a colour", { id: "\u001b[31m" }, 'id="\\u001b[31m"'],
+		[
+			"with a control character",
+			{ id: "\u009b2J\u202e" },
+			'id="\\u009b2J\\u202e"',
+		],
 		["that is empty", { id: "" }, 'id=""'],
 		["that is a number", { id: 7 }, "id=7"],
 	])("keeps a value %s in its place", (_, fields, text) => {
 		expect(written("info", "info", "hello", fields)).toBe(
 			`level=info msg=hello ${text}\n`,
 		);
+	});
+
+	test("in Kong's log is one line too, and a short one", () => {
+		expect(oneLine("a\nb\u001b[31m\u2028é")).toBe(
+			"a\\u000ab\\u001b[31m\\u2028é",
+		);
+		expect(oneLine("x".repeat(1e6)).length).toBeLessThan(2000);
 	});
 
 	test("leaves out what is absent", () => {
@@ -196,5 +212,31 @@ describe("a log line", () => {
 	test("is written from its level on", () => {
 		const levels = LOG_LEVELS.filter((level) => written("warn", level, "x"));
 		expect(levels).toEqual(["warn", "error"]);
+	});
+});
+
+describe("too few open files for 10,000 requests in flight", () => {
+	const warnings = (limits: string) => {
+		const path = join(temporaryFolder(), "limits");
+		writeFileSync(path, limits);
+		const lines: unknown[] = [];
+		warnOfFewFiles((level, _, fields) => lines.push([level, fields]), path);
+		return lines;
+	};
+	const line = (limit: string) =>
+		`Limit   Soft Limit  Hard Limit  Units\nMax open files  ${limit}  ${limit}  files\n`;
+
+	test("are said at the start, enough are not", () => {
+		expect(warnings(line("1024"))).toEqual([
+			["warn", { limit: "1024", wanted: 11_000 }],
+		]);
+		for (const limit of ["11000", "1048576", "unlimited"])
+			expect(warnings(line(limit))).toEqual([]);
+	});
+
+	test("are said nowhere by a system that does not tell", () => {
+		const lines: unknown[] = [];
+		warnOfFewFiles((level) => lines.push(level), "/nonexistent");
+		expect(lines).toEqual([]);
 	});
 });
