@@ -120,15 +120,25 @@ async function main(): Promise<void> {
 
 	const path = options.socket ?? join(options.kongPrefix, options.sockName);
 	const listener = createListener(rpc, log);
-	await listenOnSocket(listener, path, options.socketMode, log);
+	const takesOver = await listenOnSocket(
+		listener,
+		path,
+		options.socketMode,
+		log,
+	);
 	servers.push(listener);
 	warnOfFewFiles(log);
 	if (options.metrics !== undefined) {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
 		const { metrics, socketMode } = options;
-		servers.push(await serveMetrics(metrics, socketMode, rpc, log));
-		log("info", "metrics served", { on: options.metrics });
+		const served = serveMetrics(metrics, socketMode, rpc, log, takesOver);
+		const noted = served.then((server) => {
+			servers.push(server);
+			log("info", "metrics served", { on: metrics });
+		});
+		// Requests do not wait for the server that this one takes over from to leave its port.
+		if (!takesOver) await noted;
 	}
 	log("info", "started", { socket: path, version: Version, pid: process.pid });
 

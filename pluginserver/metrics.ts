@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerOptions } from "node:http";
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	Counter,
 	collectDefaultMetrics,
@@ -71,12 +72,15 @@ function heldFor<T>(life: number, make: () => T): () => T {
  *
  * @param where a TCP port of the loopback interface, or the path of a unix socket
  * @param socketMode permissions of that socket
+ * @param waits for the port until the server before this one has left it
+ * @throws when the port is taken, and it does not wait for it
  */
 export async function serveMetrics(
 	where: number | string,
 	socketMode: number,
 	rpc: PluginServerRpc,
 	log: Log,
+	waits = false,
 ): Promise<Server> {
 	const registry = collectMetrics(rpc);
 	const text = heldFor(TEXT_LIFE, () => registry.metrics());
@@ -88,11 +92,24 @@ export async function serveMetrics(
 	keepNewest(server, MAX_CONNECTIONS);
 	if (typeof where === "string")
 		await listenOnSocket(server, where, socketMode, log);
-	else {
-		server.listen(where, "127.0.0.1");
-		await once(server, "listening");
-	}
+	else while (!(await hasPort(server, where, waits))) await sleep(1000);
 	return server;
+}
+
+async function hasPort(
+	server: Server,
+	port: number,
+	waits: boolean,
+): Promise<boolean> {
+	try {
+		server.listen(port, "127.0.0.1");
+		await once(server, "listening");
+		return true;
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (waits && code === "EADDRINUSE") return false;
+		throw error;
+	}
 }
 
 function collectMetrics({ instances, events }: PluginServerRpc): Registry {

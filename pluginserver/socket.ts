@@ -1,8 +1,7 @@
 import { once } from "node:events";
-import { lstatSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "./log";
 
 /** Linux takes no longer one (unix(7)), and libuv would cut it off without a word. */
@@ -12,11 +11,12 @@ const MAX_PATH = 107;
 const BACKLOG = 65_535;
 
 /**
- * Listens on a unix socket that only those in `mode` can connect to, from its first moment on. The
- * socket of a server that is gone is replaced. For the end of a server that is not it waits: when Kong
- * reloads, the old plugin server serves until the old workers are done.
+ * Listens on a unix socket that only those in `mode` can connect to, from its first moment on. The socket
+ * takes its place in one step (rename(2)), so that no connection finds none: when Kong reloads, the old
+ * plugin server ends the events it has, and new ones come here.
  *
  * @param mode permissions, e.g. `0o600`
+ * @returns whether it took the place of a server that is alive
  * @throws when the path is no socket, too long, in a folder that cannot be made, or in one where anybody could put a socket of
  * their own: Kong would send it the private key
  */
@@ -25,9 +25,12 @@ export async function listenOnSocket(
 	path: string,
 	mode: number,
 	log: Log,
-): Promise<void> {
-	if (path.length > MAX_PATH)
-		throw new Error(`${path} is longer than ${MAX_PATH} characters`);
+): Promise<boolean> {
+	const temporary = `${path}.${process.pid}`;
+	if (temporary.length > MAX_PATH)
+		throw new Error(
+			`${path} is longer than ${MAX_PATH - (temporary.length - path.length)} characters`,
+		);
 	const folder = dirname(path);
 	makeFolder(folder);
 	const folderStats = statSync(folder);
@@ -37,18 +40,28 @@ export async function listenOnSocket(
 		);
 	const stats = lstatSync(path, { throwIfNoEntry: false });
 	if (stats && !stats.isSocket()) throw new Error(`${path} is not a socket`);
-	if (await isListening(path))
-		log("warn", "waiting: another server listens", { socket: path });
-	while (await isListening(path)) await sleep(20);
-	rmSync(path, { force: true });
+	const takesOver = await isListening(path);
+	if (takesOver)
+		log("warn", "taking over from another server", { socket: path });
+	rmSync(temporary, { force: true });
 	const umask = process.umask(0o777 & ~mode);
-	server.listen({ path, backlog: BACKLOG });
+	server.listen({ path: temporary, backlog: BACKLOG });
 	await once(server, "listening");
 	process.umask(umask);
+	const { ino } = lstatSync(temporary);
+	renameSync(temporary, path);
+	// Node.js would remove it by the name it had; another server may have taken its place.
+	const remove = () => {
+		if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino)
+			rmSync(path, { force: true });
+	};
+	server.once("close", remove);
+	process.once("exit", remove);
 	// A connection that could not be taken, for want of a file descriptor.
 	server.on("error", ({ message }) =>
 		log("error", "no connection", { error: message }),
 	);
+	return takesOver;
 }
 
 /** Makes the folder itself, not those above it: Kong's prefix may be one that everybody can write to. */
