@@ -43,7 +43,7 @@ const sources = {
 		consumer,
 	},
 	service,
-	requestClaims: {},
+	bindingClaims: {},
 	lookup: () => undefined,
 };
 

@@ -140,6 +140,45 @@ export const configSchema = {
 			description:
 				"Authentications that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
 		},
+		certificate_clientid: {
+			type: "array",
+			minItems: 1,
+			items: {
+				type: "string",
+				enum: [
+					"subject",
+					"serial",
+					"fingerprint",
+					"san.uri",
+					"san.dns",
+					"san.email",
+				],
+			},
+			default: ["subject"],
+			description:
+				"What of a client's certificate becomes the claim `client_id`: the first that it has, e.g. `san.uri` for SPIFFE.",
+		},
+		unauthenticated: {
+			type: "string",
+			enum: ["refuse", "pass", "anonymous"],
+			default: "refuse",
+			description:
+				"What becomes of a request that nobody authenticated: `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
+		},
+		run_on_preflight: {
+			type: "boolean",
+			default: true,
+			description:
+				"Whether `OPTIONS` requests need a token; `false` proxies them without one.",
+		},
+		realm: {
+			type: "string",
+			minLength: 1,
+			pattern: "^[A-Za-z0-9 ._:/-]+$",
+			kong: { match: "^[%w ._:/%-]+$" },
+			description:
+				"The parameter `realm` of `WWW-Authenticate` in a response 401.",
+		},
 		add_claims: {
 			...claims,
 			propertyNames: {
@@ -163,6 +202,11 @@ export const configSchema = {
 		remove_claims: {
 			...claimNames,
 			description: "Claims of an incoming token that are not copied.",
+		},
+		trust_client_claims: {
+			...claimNames,
+			description:
+				"Claims of `sub`, `aud`, `scope`, `roles`, `groups` that a template may take from a header or query parameter without a warning.",
 		},
 		strict_claims: {
 			type: "boolean",
@@ -235,6 +279,12 @@ export const configSchema = {
 			default: false,
 			description:
 				"Add claims that bind the token to the request: `htm`, `htu` (RFC 9449) and `content_digest` (RFC 9530).",
+		},
+		bind_certificate: {
+			type: "boolean",
+			default: false,
+			description:
+				"Add the claim `cnf` that binds the token to the client's certificate (RFC 8705), when that was verified.",
 		},
 		max_request_body_size: {
 			type: "integer",

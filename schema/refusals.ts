@@ -57,8 +57,23 @@ export const REFUSALS = {
 	no_subject: {
 		status: 401,
 		reason: "no_client_id",
-		text: "mtls: the verified certificate has no subject",
-		means: "the client's certificate names nobody",
+		text: "mtls: the verified certificate has no {members}, and there is no consumer",
+		means:
+			"the client's certificate names the client elsewhere: set `certificate_clientid`",
+	},
+	odd_entity: {
+		status: 401,
+		reason: "no_client_id",
+		text: "the {what} has no id that is a text",
+		means:
+			"another plugin made up a credential or consumer that is none of Kong's",
+	},
+	not_utf8: {
+		status: 401,
+		reason: "not_utf8",
+		text: "{what}: holds bytes that are no UTF-8",
+		means:
+			"a name or a value that is to be signed could not be read as it was sent",
 	},
 	no_client_id_claim: {
 		status: 401,

@@ -140,6 +140,54 @@ return {
             },
           },
           {
+            certificate_clientid = {
+              type = "array",
+              description = "What of a client's certificate becomes the claim `client_id`: the first that it has, e.g. `san.uri` for SPIFFE.",
+              default = {
+                "subject",
+              },
+              elements = {
+                type = "string",
+                one_of = {
+                  "subject",
+                  "serial",
+                  "fingerprint",
+                  "san.uri",
+                  "san.dns",
+                  "san.email",
+                },
+              },
+              len_min = 1,
+            },
+          },
+          {
+            unauthenticated = {
+              type = "string",
+              description = "What becomes of a request that nobody authenticated: `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
+              default = "refuse",
+              one_of = {
+                "refuse",
+                "pass",
+                "anonymous",
+              },
+            },
+          },
+          {
+            run_on_preflight = {
+              type = "boolean",
+              description = "Whether `OPTIONS` requests need a token; `false` proxies them without one.",
+              default = true,
+            },
+          },
+          {
+            realm = {
+              type = "string",
+              description = "The parameter `realm` of `WWW-Authenticate` in a response 401.",
+              len_min = 1,
+              match = "^[%w ._:/%-]+$",
+            },
+          },
+          {
             add_claims = {
               type = "map",
               description = "Claims to add unless the token has them: JSON or a text, with templates.",
@@ -245,6 +293,16 @@ return {
             remove_claims = {
               type = "array",
               description = "Claims of an incoming token that are not copied.",
+              elements = {
+                type = "string",
+                len_min = 1,
+              },
+            },
+          },
+          {
+            trust_client_claims = {
+              type = "array",
+              description = "Claims of `sub`, `aud`, `scope`, `roles`, `groups` that a template may take from a header or query parameter without a warning.",
               elements = {
                 type = "string",
                 len_min = 1,
@@ -358,6 +416,13 @@ return {
             bind_request = {
               type = "boolean",
               description = "Add claims that bind the token to the request: `htm`, `htu` (RFC 9449) and `content_digest` (RFC 9530).",
+              default = false,
+            },
+          },
+          {
+            bind_certificate = {
+              type = "boolean",
+              description = "Add the claim `cnf` that binds the token to the client's certificate (RFC 8705), when that was verified.",
               default = false,
             },
           },

@@ -1,6 +1,8 @@
+import { verifiedCertificate } from "./certificate";
 import type { Claims } from "./claims";
 import { refused } from "./errors";
 import type { Facts, Question } from "./facts";
+import { requireWellFormed } from "./text";
 import { writeUrl } from "./url";
 
 /** A name or an address, in which no `#`, `?` or `@` ends the authority early (RFC 3986 §3.2). */
@@ -42,10 +44,22 @@ export function requestClaims(facts: Facts, maxBytes: number): Claims {
 	const path = facts.get("path");
 	if (!method || !scheme || port === undefined || path === undefined)
 		throw refused("nothing_to_bind", { what: "request line" });
+	requireWellFormed(path, "path");
 	if (!host || !HOST.test(host)) throw refused("odd_host", {});
 	return {
 		htm: method,
 		htu: writeUrl(scheme, host, port, path),
 		content_digest: `sha-256=:${digest.sha256}:`,
 	};
+}
+
+/**
+ * Makes the claim that binds a token to the client's certificate (RFC 8705 §3.1); none when none was
+ * verified.
+ *
+ * @param facts with answers to `certificateQuestions`
+ */
+export function certificateClaims(facts: Facts): Claims {
+	const certificate = verifiedCertificate(facts);
+	return certificate ? { cnf: { "x5t#S256": certificate.fingerprint } } : {};
 }

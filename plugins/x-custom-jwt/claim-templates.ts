@@ -25,7 +25,15 @@ export interface ClaimTemplates {
 type Field = "add_claims" | "set_claims" | "audience" | "subject";
 
 /** Roots of variables that a client cannot choose; its `client_id` comes from no other. */
-const TRUSTED = ["consumer", "credential", "claims", "service", "route"];
+const TRUSTED = [
+	"auth",
+	"consumer",
+	"credential",
+	"certificate",
+	"claims",
+	"service",
+	"route",
+];
 
 /**
  * Parses the templates of a configuration.

@@ -5,7 +5,9 @@ import type { ClaimTemplate, ClaimTemplates } from "./claim-templates";
 import { type Refusal, refused } from "./errors";
 import type { Consumer, Service } from "./facts";
 import type { Identity } from "./identity";
+import { requireExact } from "./incoming-token";
 import type { Lookup, Template } from "./template";
+import { text } from "./text";
 import { writeUrl } from "./url";
 
 /** A claims set (RFC 7519 §4), ready for `JSON.stringify`. */
@@ -25,8 +27,8 @@ export interface ClaimSources {
 	identity: Identity;
 	/** The Kong Service the request goes to. */
 	service: Service | undefined;
-	/** Claims that bind the token to the request; see binding.ts. */
-	requestClaims: Claims;
+	/** Claims that bind the token to the request, or its certificate; see binding.ts. */
+	bindingClaims: Claims;
 	/** Values of the templates' variables. */
 	lookup: Lookup;
 }
@@ -41,7 +43,7 @@ type ClaimsConfig = Pick<
 type ClaimsMap = Map<string, unknown>;
 
 /** Every token has its own. */
-const TOKEN_CLAIMS = ["iat", "exp", "jti"];
+const TOKEN_CLAIMS = ["iat", "exp", "nbf", "jti"];
 
 /**
  * Makes the claims. Later ones win over earlier ones: those of the incoming token; then `client_id`,
@@ -68,7 +70,7 @@ export function makeClaims(
 function putOwn(
 	claims: ClaimsMap,
 	config: ClaimsConfig,
-	{ identity, service, requestClaims, lookup }: ClaimSources,
+	{ identity, service, bindingClaims, lookup }: ClaimSources,
 ): void {
 	const { audience, subject } = config.templates;
 	claims.set("client_id", identity.clientId);
@@ -80,7 +82,7 @@ function putOwn(
 	);
 	claims.set("aud", aud ? oneOrMore(aud) : serviceUrl(service));
 	if (subject) putSubject(claims, config, subject, lookup);
-	for (const [claim, value] of Object.entries(requestClaims))
+	for (const [claim, value] of Object.entries(bindingClaims))
 		claims.set(claim, value);
 }
 
@@ -91,10 +93,10 @@ function putSubject(
 	lookup: Lookup,
 ): void {
 	const subject = { claim: "sub", template };
-	const [text] = texts(fill(config, subject, lookup));
-	if (text === undefined && config.strict_claims)
+	const [value] = texts(fill(config, subject, lookup));
+	if (value === undefined && config.strict_claims)
 		throw noValue(subject, lookup);
-	put(claims, "sub", text);
+	put(claims, "sub", value);
 }
 
 function putConfigured(
@@ -164,20 +166,20 @@ function copiedClaims(
 	}: Pick<ConfigFields, "keep_claims" | "remove_claims">,
 	tokenClaims: JWTPayload,
 ): ClaimsMap {
-	return new Map(
-		Object.entries(tokenClaims).filter(
-			([claim]) =>
-				(keep_claims?.includes(claim) ?? true) &&
-				!remove_claims.includes(claim) &&
-				!TOKEN_CLAIMS.includes(claim),
-		),
+	const copied = Object.entries(tokenClaims).filter(
+		([claim]) =>
+			(keep_claims?.includes(claim) ?? true) &&
+			!remove_claims.includes(claim) &&
+			!TOKEN_CLAIMS.includes(claim),
 	);
+	for (const [, value] of copied) requireExact(value);
+	return new Map(copied);
 }
 
 /** The acting party; the actor of an incoming token is nested in it as a prior one (RFC 8693 §4.1). */
 function actor({ custom_id, id }: Consumer, prior: unknown): Claims {
 	return {
-		client_id: custom_id || id,
+		client_id: text(custom_id) ?? id,
 		...(prior !== undefined && { act: prior }),
 	};
 }

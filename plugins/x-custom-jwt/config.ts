@@ -2,6 +2,7 @@ import { type ConfigFields, configSchema } from "../../schema/fields";
 import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
 import { Misconfigured } from "./errors";
 import { importSigningKey, type SigningKey } from "./signing-key";
+import { isClearable } from "./upstream-header";
 import { type Fault, faultFinder } from "./validator";
 
 /**
@@ -83,6 +84,10 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 	}
 	attempt("not_before", () => requireLater(fields), ["expires_in"]);
 	attempt("upstream_custom_jwt_header", () => requireForwarded(fields));
+	attempt("upstream_custom_jwt_header", () => requireClearable(fields), [
+		"unauthenticated",
+		"run_on_preflight",
+	]);
 	const signingKey = hasHiddenKey
 		? undefined
 		: attempt(
@@ -130,6 +135,18 @@ function requireForwarded(fields: ConfigFields): void {
 	if (NOT_FORWARDED.includes(fields.upstream_custom_jwt_header.toLowerCase()))
 		throw new Misconfigured(
 			"config/upstream_custom_jwt_header is a header that Kong sets or drops itself",
+		);
+}
+
+function requireClearable({
+	unauthenticated,
+	run_on_preflight,
+	upstream_custom_jwt_header: header,
+}: ConfigFields): void {
+	const isCleared = unauthenticated === "pass" || !run_on_preflight;
+	if (isCleared && !isClearable(header))
+		throw new Misconfigured(
+			"config/upstream_custom_jwt_header has too many - and _ to clear all spellings of it, as config/unauthenticated and config/run_on_preflight demand",
 		);
 }
 

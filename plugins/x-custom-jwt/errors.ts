@@ -62,10 +62,11 @@ export function refused<Cause extends keyof Causes>(
  *
  * @param thrown anything a `catch` can catch, an unusable configuration too
  * @param verbose whether the client gets to see the reason
+ * @param challenge the value of `WWW-Authenticate` in a 401
  */
 export function refusal(
 	thrown: unknown,
-	{ verbose }: { verbose: boolean },
+	{ verbose, challenge }: { verbose: boolean; challenge?: string },
 ): Decision {
 	const { status, message, reason } = toRefusal(thrown);
 	refusedChannel.publish({ reason } satisfies Refused);
@@ -74,6 +75,8 @@ export function refusal(
 		logValues: [],
 		exit: {
 			status,
+			...(status === 401 &&
+				challenge && { headers: { "WWW-Authenticate": challenge } }),
 			body: { message: TITLES[status], ...(verbose && { detail: message }) },
 		},
 		clearedHeaders: [],

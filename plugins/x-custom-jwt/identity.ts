@@ -1,13 +1,19 @@
-import { X509Certificate } from "node:crypto";
 import type { JWTPayload } from "jose";
-import { decodeJwt } from "jose/jwt/decode";
 import type { ConfigFields } from "../../schema/fields";
+import {
+	certificateQuestions,
+	isCertificateVerified,
+	isVerifiedByPlugin,
+	verifiedCertificate,
+} from "./certificate";
 import { refused } from "./errors";
 import type { Consumer, Credential, Facts, Question } from "./facts";
+import { tokenPayload } from "./incoming-token";
+import { requireWellFormed, text } from "./text";
 
 /** Whom Kong authenticated. */
 export interface Identity {
-	method: AuthMethod;
+	method: AuthMethod | "anonymous";
 	/** The claim `client_id`. */
 	clientId: string;
 	/** Claims of the incoming token; none when the client did not come with a token. */
@@ -18,12 +24,16 @@ export interface Identity {
 
 type IdentityConfig = Pick<
 	ConfigFields,
-	"auth_methods" | "bearer_clientid_claim" | "apikey_header"
+	| "auth_methods"
+	| "bearer_clientid_claim"
+	| "apikey_header"
+	| "certificate_clientid"
+	| "unauthenticated"
 >;
 type AuthMethod = ConfigFields["auth_methods"][number];
 
 /** What tells the method of authentication where the credential does not. */
-const OTHER_MARKS: Question[] = [
+const OTHER_MARKS: readonly Question[] = [
 	{ about: "variable", name: "http_x_anonymous_consumer" },
 	{ about: "ctx", name: "CLIENT_VERIFY_OVERRIDE" },
 	{ about: "variable", name: "ssl_client_verify" },
@@ -38,7 +48,7 @@ const OTHER_MARKS: Question[] = [
 export function identityQuestions(
 	credential: Credential | undefined,
 	config: IdentityConfig,
-): Question[] {
+): readonly Question[] {
 	const method = methodOf(credential);
 	if (method === "jwt")
 		return [{ about: "shared", name: "authenticated_jwt_token" }];
@@ -46,7 +56,7 @@ export function identityQuestions(
 	if (credential && acceptsOnlyKeys(config))
 		return [{ about: "header", name: config.apikey_header }];
 	return config.auth_methods.includes("mtls")
-		? [...OTHER_MARKS, { about: "certificate" }]
+		? [...OTHER_MARKS, ...certificateQuestions]
 		: OTHER_MARKS;
 }
 
@@ -57,11 +67,28 @@ export function identityQuestions(
  *
  * @param facts the credential, the consumer, which may be Kong's anonymous one, and the answers to
  * `identityQuestions`
- * @throws {Refusal} when nobody authenticated, the method is not in `auth_methods`, or it
- * yields no `client_id`
+ * @returns undefined when nobody authenticated
+ * @throws {Refusal} when the method is not in `auth_methods`, or it yields no `client_id`
  */
-export function identify(facts: Facts, config: IdentityConfig): Identity {
+export function identify(
+	facts: Facts,
+	config: IdentityConfig,
+): Identity | undefined {
+	const identity = identifyByMark(facts, config);
+	if (identity) {
+		requireWellFormed(identity.clientId, "client_id");
+		requireWellFormed(identity.consumer, "consumer");
+	}
+	return identity;
+}
+
+function identifyByMark(
+	facts: Facts,
+	config: IdentityConfig,
+): Identity | undefined {
 	const credential = facts.get("credential");
+	requireEntity(credential, "credential");
+	requireEntity(facts.get("consumer"), "consumer");
 	const method = methodOf(credential);
 	if (method) {
 		accept(config, method);
@@ -88,16 +115,31 @@ function identifyByKeyHeader(facts: Facts, config: IdentityConfig): Identity {
 	return { method: "key", clientId, tokenClaims: {}, consumer };
 }
 
-function identifyByOtherMarks(facts: Facts, config: IdentityConfig): Identity {
+/**
+ * The listener's certificate is the identity only when no plugin authenticated anybody: a load balancer in
+ * front of Kong has one too. An mTLS plugin's verdict is authentication.
+ */
+function identifyByOtherMarks(
+	facts: Facts,
+	config: IdentityConfig,
+): Identity | undefined {
 	const credential = facts.get("credential");
-	const consumer =
-		credential || !isAnonymous(facts) ? facts.get("consumer") : undefined;
+	const authenticated = facts.get("consumer");
+	const isAnonymous =
+		!credential && authenticated !== undefined && isMarkedAnonymous(facts);
+	const consumer = isAnonymous ? undefined : authenticated;
 
-	if (isCertificateVerified(facts)) {
-		accept(config, "mtls");
-		const clientId = subjectDn(facts);
-		return { method: "mtls", clientId, tokenClaims: {}, consumer };
-	}
+	if (isVerifiedByPlugin(facts))
+		return identifyByCertificate(facts, config, consumer);
+	if (isAnonymous)
+		return config.unauthenticated === "anonymous"
+			? {
+					method: "anonymous",
+					clientId: nameOf(authenticated),
+					tokenClaims: {},
+					consumer: undefined,
+				}
+			: undefined;
 	const tokenClaims = credential || consumer ? bearerClaims(facts) : undefined;
 	if (tokenClaims) {
 		accept(config, "oidc");
@@ -106,11 +148,46 @@ function identifyByOtherMarks(facts: Facts, config: IdentityConfig): Identity {
 	}
 	if (consumer) {
 		accept(config, "consumer");
-		const clientId =
-			text(consumer.custom_id) ?? text(consumer.username) ?? consumer.id;
+		const clientId = nameOf(consumer);
 		return { method: "consumer", clientId, tokenClaims: {}, consumer };
 	}
-	throw refused(credential ? "unknown_credential" : "nobody_authenticated", {});
+	if (credential) throw refused("unknown_credential", {});
+	return isCertificateVerified(facts)
+		? identifyByCertificate(facts, config, undefined)
+		: undefined;
+}
+
+/** By what `certificate_clientid` names of it, else by the consumer that Kong found for it. */
+function identifyByCertificate(
+	facts: Facts,
+	config: IdentityConfig,
+	consumer: Consumer | undefined,
+): Identity {
+	accept(config, "mtls");
+	const certificate = verifiedCertificate(facts);
+	const named = config.certificate_clientid
+		.flatMap((member): unknown => certificate?.[member])
+		.find(text);
+	const clientId = text(named) ?? (consumer && nameOf(consumer));
+	if (!clientId)
+		throw refused("no_subject", {
+			members: config.certificate_clientid.join(", "),
+		});
+	return { method: "mtls", clientId, tokenClaims: {}, consumer };
+}
+
+/** What a consumer is called. */
+function nameOf({ custom_id, username, id }: Consumer): string {
+	return text(custom_id) ?? text(username) ?? id;
+}
+
+/** @throws {Refusal} when it is none of Kong's: a plugin made it up, and nobody can be told by it */
+function requireEntity(
+	entity: { id?: unknown } | undefined,
+	what: string,
+): void {
+	if (entity !== undefined && !text(entity.id))
+		throw refused("odd_entity", { what });
 }
 
 /** The method that the credential entity itself tells. */
@@ -180,7 +257,7 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
  * and so many headers that Kong's is cut off. A client that sends the header itself only loses the
  * consumer.
  */
-function isAnonymous(facts: Facts): boolean {
+function isMarkedAnonymous(facts: Facts): boolean {
 	return facts.get("variable", "http_x_anonymous_consumer") !== undefined;
 }
 
@@ -192,31 +269,9 @@ function isJwtCredential(credential: Credential | undefined): boolean {
 	);
 }
 
-/** Kong's mTLS plugins overrule the listener's verdict in ngx.ctx (Kong fact). */
-function isCertificateVerified(facts: Facts): boolean {
-	const verdict =
-		facts.get("ctx", "CLIENT_VERIFY_OVERRIDE") ??
-		facts.get("variable", "ssl_client_verify");
-	return verdict === "SUCCESS";
-}
-
-/**
- * Subject of the client certificate in the certificate's own order, e.g. `C=US, O=Kong Inc.,
- * CN=kong`. Node.js escapes what could make one attribute look like two (RFC 2253 §2.4).
- */
-function subjectDn(facts: Facts): string {
-	const certificate = facts.get("certificate");
-	try {
-		const subject = certificate && new X509Certificate(certificate).subject;
-		if (subject) return subject.split("\n").join(", ");
-	} catch {
-		// Same as no certificate.
-	}
-	throw refused("no_subject", {});
-}
-
 function validatedClaims(facts: Facts): JWTPayload {
 	const token = text(facts.get("shared", "authenticated_jwt_token"));
+	requireWellFormed(token, "token");
 	const claims = token && tokenPayload(token);
 	if (claims) return claims;
 	throw refused("no_validated_token", {});
@@ -224,43 +279,13 @@ function validatedClaims(facts: Facts): JWTPayload {
 
 function bearerClaims(facts: Facts): JWTPayload | undefined {
 	const header = text(facts.get("header", "authorization"));
+	requireWellFormed(header, "Authorization");
 	const token = /^Bearer +([^ ]+) *$/i.exec(header ?? "")?.[1];
 	return token ? tokenPayload(token) : undefined;
-}
-
-/**
- * Claims of a token that Kong has validated; undefined when it is no JWT (RFC 7519 §7.2).
- *
- * @throws {Refusal} for a number that would be signed as another one: somebody else's id, say
- */
-function tokenPayload(token: string): JWTPayload | undefined {
-	let claims: JWTPayload;
-	try {
-		claims = decodeJwt(token);
-	} catch {
-		return undefined;
-	}
-	requireExact(claims);
-	return claims;
-}
-
-/** As deep as the plugin server's protocol carries them. */
-const MAX_DEPTH = 64;
-
-function requireExact(value: unknown, depth = 0): void {
-	if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER)
-		throw refused("inexact_number", {});
-	if (typeof value !== "object" || value === null) return;
-	if (depth > MAX_DEPTH) throw refused("deep_token", { depth: MAX_DEPTH });
-	for (const member of Object.values(value)) requireExact(member, depth + 1);
 }
 
 function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {
 	const clientId = text(claims[config.bearer_clientid_claim]);
 	if (clientId) return clientId;
 	throw refused("no_client_id_claim", { claim: config.bearer_clientid_claim });
-}
-
-function text(value: unknown): string | undefined {
-	return typeof value === "string" && value !== "" ? value : undefined;
 }

@@ -1,4 +1,5 @@
-import { requestClaims } from "./binding";
+import { certificateClaims, requestClaims } from "./binding";
+import { challenges } from "./challenge";
 import {
 	type Claims,
 	issueClaims,
@@ -6,6 +7,7 @@ import {
 	type TokenContent,
 } from "./claims";
 import { type Config, parseConfig, type Scope } from "./config";
+import { forward, passWithoutToken, unauthenticated } from "./decisions";
 import {
 	type Looked,
 	lookedChannel,
@@ -16,11 +18,12 @@ import { refusal, refused } from "./errors";
 import { type Ask, type Decision, Facts, type Question } from "./facts";
 import { type Identity, identify, identityQuestions } from "./identity";
 import type { Kong } from "./pdk";
-import { requestQuestions } from "./questions";
+import { requestQuestions, reuseQuestions } from "./questions";
 import { type IssuedToken, Reuse } from "./reuse";
 import { askStock, carryOut } from "./stock";
 import { tokenSigner } from "./token";
 import { readVariables } from "./variables";
+import { warningsOf } from "./warnings";
 
 /**
  * The plugin as Kong's JavaScript plugin server drives it: one object per plugin entry and nginx
@@ -31,6 +34,9 @@ export class Plugin {
 	readonly #questions: Question[];
 	readonly #reuse: Reuse | undefined;
 	readonly #signToken: (claims: Claims) => Promise<string>;
+	readonly #challenge: string;
+	/** For the log at the first request, as nothing can be logged before. */
+	readonly #warnings: Decision["log"];
 
 	/**
 	 * Prepares everything that does not depend on the request.
@@ -47,6 +53,11 @@ export class Plugin {
 		this.#reuse =
 			reuse_for > 0 ? new Reuse(this.#config, ownInstance) : undefined;
 		this.#signToken = tokenSigner(signingKey, { typ: token_type, jku });
+		this.#challenge = challenges(this.#config);
+		this.#warnings = warningsOf(this.#config).map(({ message }) => ({
+			level: "warn",
+			message,
+		}));
 	}
 
 	/** Algorithm and key ID of the key that signs, for logs. */
@@ -62,11 +73,11 @@ export class Plugin {
 	 * @returns never rejects: a request whose plugin fails may go through without a token (Kong fact)
 	 */
 	async decide(ask: Ask): Promise<Decision> {
-		try {
-			return this.#forward(await this.#token(new Facts(ask)));
-		} catch (thrown) {
-			return refusal(thrown, this.#config);
-		}
+		const decision = await this.#decide(new Facts(ask)).catch((thrown) =>
+			this.#refuse(thrown),
+		);
+		const warnings = this.#warnings.splice(0);
+		return { ...decision, log: [...warnings, ...decision.log] };
 	}
 
 	/**
@@ -79,52 +90,51 @@ export class Plugin {
 		try {
 			await carryOut(kong, decision);
 		} catch (thrown) {
-			await carryOut(kong, refusal(thrown, this.#config));
+			await carryOut(kong, this.#refuse(thrown));
 		}
 	}
 
-	#forward({ token, logged }: IssuedToken): Decision {
-		const {
-			upstream_custom_jwt_header: upstream,
-			downstream_custom_jwt_header: downstream,
-		} = this.#config;
-		const isAuthorization = upstream.toLowerCase() === "authorization";
-		return {
-			log: [],
-			logValues:
-				Object.keys(logged).length > 0 ? [["x_custom_jwt", logged]] : [],
-			clearedHeaders: [],
-			upstreamHeaders: [
-				[upstream, isAuthorization ? `Bearer ${token}` : token],
-			],
-			downstreamHeaders: downstream ? [[downstream, token]] : [],
-		};
+	#refuse(thrown: unknown): Decision {
+		const { verbose } = this.#config;
+		return refusal(thrown, { verbose, challenge: this.#challenge });
 	}
 
-	async #token(facts: Facts): Promise<IssuedToken> {
+	async #decide(facts: Facts): Promise<Decision> {
+		const config = this.#config;
 		const reuse = this.#reuse;
-		await facts.learn(reuse?.byCredential ? [CREDENTIAL] : this.#questions);
+		await facts.learn(
+			reuse?.byCredential ? reuseQuestions(config) : this.#questions,
+		);
+		const isPreflight =
+			!config.run_on_preflight && facts.get("method") === "OPTIONS";
 		const credential = facts.get("credential");
-		const reused = reuse?.ofCredential(credential);
+		const reused = isPreflight ? undefined : reuse?.ofCredential(credential);
 		if (reused) {
 			lookedChannel.publish({ hit: true } satisfies Looked);
-			return reused;
+			return forward(config, await reused);
 		}
 
-		const config = this.#config;
 		await facts.learn([
 			...this.#questions,
-			...identityQuestions(credential, config),
+			...(isPreflight ? [] : identityQuestions(credential, config)),
 		]);
 		requireOwnInstance(config.scope, facts);
+		if (isPreflight) return passWithoutToken(config);
 		const identity = identify(facts, config);
+		if (!identity) return unauthenticated(config);
 		const content = this.#content(identity, facts);
+		return forward(config, await this.#token(content, facts));
+	}
+
+	#token(content: TokenContent, facts: Facts): Promise<IssuedToken> {
+		const reuse = this.#reuse;
 		if (!reuse) return this.#issue(content).token;
 		let hit = true;
 		const issue = () => {
 			hit = false;
 			return this.#issue(content);
 		};
+		const credential = facts.get("credential");
 		const consumer = facts.get("consumer");
 		const token = reuse.token(content, { credential, consumer }, issue);
 		lookedChannel.publish({ hit } satisfies Looked);
@@ -138,9 +148,11 @@ export class Plugin {
 		return makeClaims(config, {
 			identity,
 			service: config.audience ? undefined : facts.get("service"),
-			requestClaims: config.bind_request
-				? requestClaims(facts, config.max_request_body_size)
-				: {},
+			bindingClaims: {
+				...(config.bind_request &&
+					requestClaims(facts, config.max_request_body_size)),
+				...(config.bind_certificate && certificateClaims(facts)),
+			},
 			lookup: (variable) => values.get(variable),
 		});
 	}
@@ -161,8 +173,6 @@ export class Plugin {
 		return { token, logged: loggedClaims(this.#config, claims, apiKey) };
 	}
 }
-
-const CREDENTIAL: Question = { about: "credential" };
 
 /**
  * After a restart of the stock plugin server Kong can run a request on the instance of another

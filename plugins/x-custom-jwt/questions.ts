@@ -1,4 +1,5 @@
 import { bindingQuestions } from "./binding";
+import { certificateQuestions } from "./certificate";
 import type { Config } from "./config";
 import type { Question } from "./facts";
 import { variableQuestions } from "./variables";
@@ -6,8 +7,10 @@ import { variableQuestions } from "./variables";
 /** What each request of a plugin entry is asked about, besides what its method of authentication needs. */
 export function requestQuestions({
 	audience,
+	bind_certificate,
 	bind_request,
 	max_request_body_size,
+	run_on_preflight,
 	scope,
 	templates,
 }: Config): Question[] {
@@ -18,6 +21,14 @@ export function requestQuestions({
 	if (!audience || scope.service_id) questions.push({ about: "service" });
 	if (scope.route_id) questions.push({ about: "route" });
 	questions.push(...variableQuestions(templates.variables));
+	if (!run_on_preflight) questions.push({ about: "method" });
+	if (bind_certificate) questions.push(...certificateQuestions);
 	if (bind_request) questions.push(...bindingQuestions(max_request_body_size));
 	return questions;
+}
+
+/** What must be known before a token is given again that follows from the credential alone. */
+export function reuseQuestions({ run_on_preflight }: Config): Question[] {
+	const credential: Question = { about: "credential" };
+	return run_on_preflight ? [credential] : [credential, { about: "method" }];
 }

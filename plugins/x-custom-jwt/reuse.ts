@@ -118,18 +118,30 @@ export class Reuse {
 	}
 }
 
+/** Roots of variables that are not the same for all requests with one credential. */
+const OF_REQUEST = [
+	"headers",
+	"query_params",
+	"client",
+	"certificate",
+	"groups",
+];
+
 /** Whether the claims follow from the credential, when the identity does. */
 function followsFromCredential({
 	audience,
+	bind_certificate,
 	bind_request,
 	scope,
 	templates,
 }: Config): boolean {
 	const names = (root: string) =>
-		templates.variables.some((variable) => variable.startsWith(`${root}.`));
+		templates.variables.some((variable) => variable.split(".")[0] === root);
 	return (
 		!bind_request &&
-		!["headers", "query_params", "client"].some(names) &&
+		!bind_certificate &&
+		!templates.variables.includes("consumer.groups") &&
+		!OF_REQUEST.some(names) &&
 		// Else they are not the same for all requests of the plugin entry.
 		Boolean(
 			(audience && !names("service")) || scope.service_id || scope.route_id,

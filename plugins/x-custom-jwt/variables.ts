@@ -1,21 +1,33 @@
 import { decodeProtectedHeader } from "jose/decode/protected_header";
 import type { ConfigFields } from "../../schema/fields";
+import {
+	CERTIFICATE_MEMBERS,
+	certificateQuestions,
+	verifiedCertificate,
+} from "./certificate";
 import { Misconfigured, refused } from "./errors";
 import type { Credential, Facts, Question } from "./facts";
 import type { Identity } from "./identity";
+import { requireExact } from "./incoming-token";
+import { requireWellFormed, text } from "./text";
 
-/** Members of Kong's entities that a template can name. */
-const ENTITY_MEMBERS = [
+/** What a template can name by its whole name. */
+const KNOWN = [
+	"auth.method",
+	"auth.issuer",
 	"consumer.id",
 	"consumer.username",
 	"consumer.custom_id",
 	"consumer.tags",
+	"consumer.groups",
 	"credential.id",
 	"service.id",
 	"service.name",
 	"route.id",
 	"route.name",
 	"client.ip",
+	"groups",
+	...CERTIFICATE_MEMBERS.map((member) => `certificate.${member}`),
 ];
 
 /** How credentials begin that clients send in headers (RFC 9110 §11.1). */
@@ -50,9 +62,9 @@ export function requireVariable(
 	{ apikey_header }: Pick<ConfigFields, "apikey_header">,
 ): void {
 	const { root, member } = split(variable);
-	if (!ENTITY_MEMBERS.includes(variable) && !(OPEN.includes(root) && member))
+	if (!KNOWN.includes(variable) && !(OPEN.includes(root) && member))
 		throw new Misconfigured(
-			`${field}: $(${variable}) is unknown; there are ${[...ENTITY_MEMBERS, ...OPEN.map((name) => `${name}.NAME`)].join(", ")}`,
+			`${field}: $(${variable}) is unknown; there are ${[...KNOWN, ...OPEN.map((name) => `${name}.NAME`)].join(", ")}`,
 		);
 	const isSecret = [...SECRETS, spelling(apikey_header)].includes(
 		spelling(member),
@@ -63,6 +75,18 @@ export function requireVariable(
 		);
 }
 
+/** Where plugins leave the groups of whom they authenticated (Kong: acl/groups.lua). */
+const GROUPS: Question[] = [
+	{ about: "shared", name: "authenticated_groups" },
+	{ about: "ctx", name: "authenticated_groups" },
+];
+
+/** Kong Enterprise has them. */
+const CONSUMER_GROUPS = {
+	variable: "consumer.groups",
+	question: { about: "ctx", name: "authenticated_consumer_groups" },
+} as const;
+
 /**
  * What the values of variables follow from, besides the identity and the credential.
  *
@@ -71,6 +95,8 @@ export function requireVariable(
 export function variableQuestions(variables: readonly string[]): Question[] {
 	return variables.flatMap((variable): Question[] => {
 		const { root, member } = split(variable);
+		if (variable === CONSUMER_GROUPS.variable)
+			return [CONSUMER_GROUPS.question];
 		switch (root) {
 			case "headers":
 				return [{ about: "header", name: member }];
@@ -78,6 +104,10 @@ export function variableQuestions(variables: readonly string[]): Question[] {
 				return [{ about: "query", name: member }];
 			case "client":
 				return [{ about: "forwarded_ip" }];
+			case "certificate":
+				return [...certificateQuestions];
+			case "groups":
+				return GROUPS;
 			case "service":
 			case "route":
 				return [{ about: root }];
@@ -104,6 +134,8 @@ export function readVariables(
 	for (const variable of variables) {
 		const value = read(variable, facts, identity) ?? undefined;
 		if (value === undefined) continue;
+		if (variable.startsWith("claims.")) requireExact(value);
+		else requireWellFormed(value, `$(${variable})`);
 		// Whatever the name: Kong's plugins can be told to find them anywhere.
 		if (isCredential(value, identity))
 			throw refused("secret_variable", { variable });
@@ -114,7 +146,25 @@ export function readVariables(
 
 function read(variable: string, facts: Facts, identity: Identity): unknown {
 	const { root, member } = split(variable);
+	switch (variable) {
+		case "auth.method":
+			return identity.method;
+		case "auth.issuer":
+			return text(identity.tokenClaims.iss);
+		case "groups":
+			return groupNames(
+				facts.get("shared", "authenticated_groups") ??
+					facts.get("ctx", "authenticated_groups"),
+			);
+		case CONSUMER_GROUPS.variable:
+			return (
+				identity.consumer &&
+				groupNames(facts.get("ctx", CONSUMER_GROUPS.question.name))
+			);
+	}
 	switch (root) {
+		case "certificate":
+			return memberAt(verifiedCertificate(facts), member);
 		case "headers":
 			return facts.get("header", member);
 		case "query_params":
@@ -133,6 +183,18 @@ function read(variable: string, facts: Facts, identity: Identity): unknown {
 		default:
 			return undefined;
 	}
+}
+
+/**
+ * Names in a list of groups, each a text or an entity with a name; undefined when there are none. Lua has one
+ * type for lists and objects, and Kong keeps each name twice: by its number and by itself.
+ */
+function groupNames(groups: unknown): string[] | undefined {
+	if (typeof groups !== "object" || groups === null) return undefined;
+	const names = Object.values(groups)
+		.map((group) => text(group) ?? text(group?.name))
+		.filter((name) => name !== undefined);
+	return names.length > 0 ? [...new Set(names)] : undefined;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -15,6 +15,7 @@ export interface Seen {
 	downstreamHeaders: Record<string, string>;
 	/** What Kong's log plugins get. */
 	serialized: Record<string, unknown>;
+	/** Without the warnings at instance start. */
 	logs: Decision["log"];
 	exit: Decision["exit"];
 }
@@ -39,7 +40,7 @@ export async function runOn(
 		upstreamHeaders: Object.fromEntries(decision.upstreamHeaders),
 		downstreamHeaders: Object.fromEntries(decision.downstreamHeaders),
 		serialized: Object.fromEntries(decision.logValues),
-		logs: decision.log,
+		logs: decision.log.filter(({ message }) => !message.startsWith("config/")),
 		exit: decision.exit,
 	};
 }

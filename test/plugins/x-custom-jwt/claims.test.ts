@@ -43,7 +43,7 @@ function claimsOf(
 			...identity,
 		},
 		service,
-		requestClaims: {},
+		bindingClaims: {},
 		lookup: (name) => values[name],
 		...sources,
 	});
@@ -175,9 +175,9 @@ describe("claims win in this order, later over earlier:", () => {
 
 	test("add_claims not in place of subject or of what binds the request", () => {
 		const add_claims = { sub: "bob", htm: "GET" };
-		const requestClaims = { htm: "POST" };
+		const bindingClaims = { htm: "POST" };
 		expect(
-			claimsOf({}, { add_claims, subject: "alice" }, { requestClaims }),
+			claimsOf({}, { add_claims, subject: "alice" }, { bindingClaims }),
 		).toMatchObject({ sub: "alice", htm: "POST" });
 	});
 

@@ -1,6 +1,7 @@
 import { testKey } from "../../../local/demo/flows";
 import { makeCertificate } from "../../../local/gateway/certificate";
 import { parseConfig } from "../../../plugins/x-custom-jwt/config";
+import { refused } from "../../../plugins/x-custom-jwt/errors";
 import type { Consumer } from "../../../plugins/x-custom-jwt/facts";
 import {
 	identify,
@@ -36,7 +37,9 @@ async function identityOf(
 		{ about: "consumer" },
 		...identityQuestions(request.credential, config),
 	]);
-	return identify(facts, config);
+	const identity = identify(facts, config);
+	if (!identity) throw refused("nobody_authenticated", {});
+	return identity;
 }
 
 /** A 401 whose reason holds the text. */

@@ -1,0 +1,76 @@
+import type { ClaimTemplates } from "./claim-templates";
+import type { Config } from "./config";
+import type { Template } from "./template";
+import type { Fault } from "./validator";
+
+/** Claims by which backends decide what a client may do, or whom it stands for. */
+const DECISIVE_CLAIMS = ["sub", "aud", "scope", "roles", "groups"];
+
+/** Roots of variables whose values the client chooses. */
+const SENT = ["headers.", "query_params."];
+
+/**
+ * What is allowed in a configuration, and seldom meant.
+ *
+ * @param config what decides it; templates parsed
+ */
+export function warningsOf(
+	config: Pick<Config, "auth_methods" | "trust_client_claims" | "templates">,
+): Fault[] {
+	return [...sameNames(config), ...chosenByClient(config)];
+}
+
+/** A user, an API key and an OAuth client of one name get equal tokens. */
+function sameNames({
+	auth_methods,
+	templates,
+}: Pick<Config, "auth_methods" | "templates">): Fault[] {
+	if (auth_methods.length < 2 || templates.variables.includes("auth.method"))
+		return [];
+	return [
+		{
+			field: "auth_methods",
+			message:
+				"config/auth_methods accepts several methods, and no claim tells them apart: clients of one name get equal tokens; set_claims: {auth_method: $(auth.method)} tells them apart",
+		},
+	];
+}
+
+function chosenByClient({
+	trust_client_claims = [],
+	templates,
+}: Pick<Config, "trust_client_claims" | "templates">): Fault[] {
+	return claimsOf(templates)
+		.filter(
+			({ claim, template }) =>
+				DECISIVE_CLAIMS.includes(claim) &&
+				!trust_client_claims.includes(claim) &&
+				template.variables.some((variable) =>
+					SENT.some((root) => variable.startsWith(root)),
+				),
+		)
+		.map(({ field, claim }) => ({
+			field,
+			message: `config/${field}: the client chooses the claim ${claim} itself, by a header or query parameter; if that is meant, name it in trust_client_claims`,
+		}));
+}
+
+function claimsOf({
+	added,
+	set,
+	audience = [],
+	subject,
+}: ClaimTemplates): { field: string; claim: string; template: Template }[] {
+	const all = [
+		...added.map((one) => ({ field: "add_claims", ...one })),
+		...set.map((one) => ({ field: "set_claims", ...one })),
+		...audience.map((template) => ({
+			field: "audience",
+			claim: "aud",
+			template,
+		})),
+	];
+	return subject
+		? [...all, { field: "subject", claim: "sub", template: subject }]
+		: all;
+}
