@@ -27,31 +27,38 @@ function generateKeys() {
 	return webcrypto.subtle.generateKey(SIGNATURE, true, ["sign", "verify"]);
 }
 
+/** A name in the extension `subjectAltName`. */
+interface AlternativeName {
+	type: "dns" | "url" | "email";
+	value: string;
+}
+
 /**
  * Makes an X.509 certificate on a new P-256 key.
  *
  * @param subject its attributes in the order they are to have, e.g. `[{ O: ["Kong"] }, { CN: ["kong"] }]`
  * @param options `issuer`: who signs, itself when absent; `ca`: whether it may sign others;
- * `dnsNames`: the servers it stands for; `days`: how long it lasts
+ * `names`: its alternative names; `days`: how long it lasts
  */
 export async function makeCertificate(
 	subject: JsonName,
 	{
 		issuer,
 		ca = false,
-		dnsNames = [],
+		names = [],
 		days,
-	}: { issuer?: Certificate; ca?: boolean; dnsNames?: string[]; days: number },
+	}: {
+		issuer?: Certificate;
+		ca?: boolean;
+		names?: AlternativeName[];
+		days: number;
+	},
 ): Promise<Certificate> {
 	const keys = await generateKeys();
 	const extensions: Extension[] = [new BasicConstraintsExtension(ca)];
 	if (ca) extensions.push(new KeyUsagesExtension(KeyUsageFlags.keyCertSign));
-	if (dnsNames.length > 0)
-		extensions.push(
-			new SubjectAlternativeNameExtension(
-				dnsNames.map((value) => ({ type: "dns" as const, value })),
-			),
-		);
+	if (names.length > 0)
+		extensions.push(new SubjectAlternativeNameExtension(names));
 	const certificate = await X509CertificateGenerator.create({
 		subject,
 		issuer: issuer?.subject ?? subject,

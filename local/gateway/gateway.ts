@@ -161,7 +161,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 	}
 
 	const server = await makeCertificate([{ CN: ["localhost"] }], {
-		dnsNames: ["localhost", "kong-gateway"],
+		names: ["localhost", "kong-gateway"].map((value) => ({
+			type: "dns",
+			value,
+		})),
 		days: 30,
 	});
 	const http = createServer(

@@ -134,12 +134,16 @@ test("asks once, in one write, and tells all the rest in another", async () => {
 	]);
 	const request = clientOf("alice");
 	for (const call of asked) await client.answer(call, request);
-	const set = await client.nextCall();
-	expect(set?.method).toBe(SET_HEADER);
-	// Nor does it wait for the result of the last one.
-	expect(await client.nextCall()).toBeUndefined();
-	// Which comes before the next call, and is not taken for it.
-	if (set) await client.answer(set, request);
+	// Nor does it wait for the results of these.
+	const told: PdkCall[] = [];
+	for (;;) {
+		const call = await client.nextCall();
+		if (!call) break;
+		told.push(call);
+	}
+	expect(told.at(-1)?.method).toBe(SET_HEADER);
+	// Which come before the next call, and are not taken for it.
+	for (const call of told) await client.answer(call, request);
 	const calls = await client.runPhase(instance, clientOf("bob"));
 	expect(tokenIn(calls).claims.client_id).toBe("bob");
 });
@@ -156,6 +160,7 @@ test("asks for the credential alone when a token is reused", async () => {
 	];
 	expect(second.map(({ method }) => method)).toEqual([
 		PDK.getCtx.name,
+		PDK.setSerializeValue.name,
 		SET_HEADER,
 	]);
 	expect(second.at(-1)).toEqual(first.at(-1));

@@ -35,10 +35,15 @@ const REFUSED: Record<string, unknown[]> = {
 	downstream_custom_jwt_header: ["", "é", "x/y", {}],
 	verbose: ["true", 1, []],
 	auth_methods: [[], ["ldap"], ["key", ""], ["key", 1], "key", { a: "key" }],
+	certificate_clientid: [[], ["cn"], [1], "subject"],
+	unauthenticated: ["", "deny", true],
+	run_on_preflight: ["true", 1],
+	realm: ["", 'a"b', "a\\b", "a\n", 1],
 	add_claims: [{ iat: "1" }, { client_id: "a" }, { "": "a" }, { a: 1 }, "a"],
 	set_claims: [{ exp: "1" }, { jti: "1" }, { aud: "a" }, { a: "" }, ["a"]],
 	keep_claims: [[""], [1], "sub"],
 	remove_claims: [[""], [1], "sub"],
+	trust_client_claims: [[""], [1], "sub"],
 	strict_claims: ["true", 1],
 	audience: [[], [""], [1], "https://orders.example"],
 	subject: ["", 1],
@@ -51,13 +56,18 @@ const REFUSED: Record<string, unknown[]> = {
 	include_x5c: ["true", 1],
 	reuse_for: [-1, 86_401, "60"],
 	bind_request: ["true", 1],
+	bind_certificate: ["true", 1],
 	max_request_body_size: [0, 8_388_609, 0.5, "1"],
 	log_claims: [[""], [1], "jti"],
 };
 
 /** Attributes that refuse no value, and the type, without which the others cannot be read. */
 const NO_CHECKS = [
-	...["type", "description", "default", "encrypted", "referenceable"],
+	"type",
+	"description",
+	"default",
+	"encrypted",
+	"referenceable",
 ];
 
 /** Values that a field must take. */
@@ -66,9 +76,13 @@ const TAKEN: Record<string, unknown[]> = {
 	expires_in: [1, 0.5],
 	upstream_custom_jwt_header: ["Authorization", "x_custom-JWT9"],
 	auth_methods: [["oidc"], ["key", "basic"]],
+	certificate_clientid: [["subject"], ["san.uri", "fingerprint"]],
+	unauthenticated: ["pass", "anonymous"],
+	realm: ["service", "My API: v1/a-b_c."],
 	add_claims: [{}, { "https://example.com/roles": "$(claims.roles)" }],
 	set_claims: [{ client_id: "$(consumer.id)" }, { a: '""' }],
 	keep_claims: [[]],
+	trust_client_claims: [["sub"], []],
 	not_before: [-5, 0],
 	token_type: ["at+jwt", "application/at+jwt"],
 	reuse_for: [0, 0.5, 86_400],

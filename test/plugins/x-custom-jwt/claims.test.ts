@@ -366,7 +366,7 @@ describe("client_id", () => {
 				const refused = preparing({ set_claims: { client_id: text } });
 				expect(refused).toThrow(Misconfigured);
 				expect(refused).toThrow(
-					`config/set_claims/client_id: the client chooses $(${variable}) itself; allowed are those of consumer, credential, claims, service, route`,
+					`config/set_claims/client_id: the client chooses $(${variable}) itself; allowed are those of auth, consumer, credential, certificate, claims, service, route`,
 				);
 			}
 		},
@@ -559,8 +559,8 @@ describe("nbf", () => {
 		);
 	});
 
-	test("is that of the incoming token, or none, without not_before", () => {
-		expect(claimsOf({ tokenClaims: { nbf: 1 } }).nbf).toBe(1);
+	test("is never that of the incoming token, and none without not_before", () => {
+		expect(claimsOf({ tokenClaims: { nbf: 1 } })).not.toHaveProperty("nbf");
 		expect(claimsOf()).not.toHaveProperty("nbf");
 	});
 });
@@ -625,5 +625,39 @@ describe("jti", () => {
 	test("never repeats, also within the same millisecond", () => {
 		const ids = Array.from({ length: 1000 }, () => claimsOf().jti);
 		expect(new Set(ids).size).toBe(ids.length);
+	});
+});
+
+describe("an incoming token's claims that cannot be signed as they are", () => {
+	const tokenClaims = (name: string, payload: string) => ({
+		tokenClaims: { sub: "alice", [name]: JSON.parse(payload) },
+	});
+
+	test.each(["9007199254740993", '[{"id":-12345678901234567890}]', "1e999"])(
+		"are refused, as another number would be signed: %s",
+		(payload) => {
+			expect(
+				refusal(() => claimsOf(tokenClaims("account", payload))),
+			).toMatchObject({
+				status: 401,
+				message: expect.stringContaining("number beyond 2^53"),
+			});
+		},
+	);
+
+	test("are refused when they are nested too deeply", () => {
+		const deep = "[".repeat(100) + "]".repeat(100);
+		expect(refusal(() => claimsOf(tokenClaims("deep", deep)))).toMatchObject({
+			message: expect.stringContaining("nested deeper than 64"),
+		});
+	});
+
+	test("do not matter when they are not copied", () => {
+		for (const config of [{ keep_claims: ["sub"] }, { remove_claims: ["big"] }])
+			expect(claimsOf(tokenClaims("big", "9007199254740993"), config).sub).toBe(
+				"alice",
+			);
+		for (const own of ["nbf", "iat", "jti"])
+			expect(claimsOf(tokenClaims(own, "9007199254740993")).sub).toBe("alice");
 	});
 });

@@ -158,7 +158,7 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 		const second = await runOn(plugin, requests.key);
 		const { rounds: _rounds, ...given } = first;
 		expect(second).toMatchObject(given);
-		expect(given.serialized).toEqual({
+		expect(given.serialized).toMatchObject({
 			x_custom_jwt: { jti: expect.any(String) },
 		});
 	});

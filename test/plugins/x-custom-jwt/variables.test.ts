@@ -191,8 +191,31 @@ describe("a configuration is refused", () => {
 		...["constructor", "__proto__", "constructor.name", "toString"],
 	])("when $(%s) is unknown, with the names there are", (variable) => {
 		const known = [
-			...ENTITY_VARIABLES,
-			...["headers.NAME", "query_params.NAME", "claims.NAME"],
+			"auth.method",
+			"auth.issuer",
+			"consumer.id",
+			"consumer.username",
+			"consumer.custom_id",
+			"consumer.tags",
+			"consumer.groups",
+			"credential.id",
+			"service.id",
+			"service.name",
+			"route.id",
+			"route.name",
+			"client.ip",
+			"groups",
+			"certificate.subject",
+			"certificate.issuer",
+			"certificate.serial",
+			"certificate.fingerprint",
+			"certificate.san.uri",
+			"certificate.san.dns",
+			"certificate.san.email",
+			"certificate.not_after",
+			"headers.NAME",
+			"query_params.NAME",
+			"claims.NAME",
 		];
 		expect(() => check(variable)).toThrow(
 			new Misconfigured(

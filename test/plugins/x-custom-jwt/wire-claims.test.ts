@@ -23,6 +23,7 @@ import {
 	SET_HEADER,
 	StockClient,
 } from "../../support/client";
+import { isNote } from "../../support/notes";
 import { recordedAnswer } from "../../support/recording";
 import { type ServerProcess, startServer } from "../../support/server";
 
@@ -96,11 +97,13 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 			...config,
 		});
 
-	const runPhase = (instance: number, answers: PdkAnswers) =>
-		client.runPhaseWith(instance, ({ method, args }) => {
+	const runPhase = async (instance: number, answers: PdkAnswers) => {
+		const calls = await client.runPhaseWith(instance, ({ method, args }) => {
 			const answer = answers[method];
 			return typeof answer === "function" ? answer(...args) : answer;
 		});
+		return calls.filter(({ method, args }) => !isNote(method, args));
+	};
 
 	/** The PDK calls of one request. */
 	const run = async (answers: PdkAnswers, config?: object) =>
@@ -249,6 +252,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 					message: "Unauthorized",
 					detail: "claim tenant: no value of $(headers.x-tenant-id)",
 				},
+				{ "WWW-Authenticate": "Basic, Bearer, Key" },
 			],
 		});
 	});
@@ -271,7 +275,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 		[{ add_claims: { client_id: "x" } }, /config\/add_claims\/client_id/],
 		[
 			{ subject: "$(user)" },
-			/config\/subject: \$\(user\) is unknown; there are consumer\.id, /,
+			/config\/subject: \$\(user\) is unknown; there are auth\.method, /,
 		],
 		[
 			{ subject: "$(headers.Cookie)" },
@@ -360,7 +364,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 		const { iat, exp } = await claimsFor(byToken({ exp: now + 1e6 }), config);
 		expect(Number(exp) - Number(iat)).toBe(1800);
 		const expired = await run(byToken({ exp: now - 1 }), config);
-		expect(expired.at(-1)).toMatchObject({ method: EXIT, args: [401, {}] });
+		expect(expired.at(-1)).toMatchObject({ method: EXIT, args: [401, {}, {}] });
 	});
 
 	test("puts claims into Kong's access log with one call, and the token not", async () => {

@@ -21,6 +21,7 @@ import { packageRoot } from "../../../schema/package-root";
 import publicIdpJwk from "../../../test-keys/idp-jwk-public.json";
 import privateJwk from "../../../test-keys/RS256-jwk-private.json";
 import publicJwk from "../../../test-keys/RS256-jwk-public.json";
+import { isNote } from "../../support/notes";
 import {
 	type Kong,
 	kongOf,
@@ -51,7 +52,11 @@ const EXIT = "kong.response.exit";
 const SET_HEADER = "kong.service.request.set_header";
 const UNAUTHORIZED = {
 	Method: EXIT,
-	Args: [401, { message: "Unauthorized" }],
+	Args: [
+		401,
+		{ message: "Unauthorized" },
+		{ "WWW-Authenticate": "Basic, Bearer, Key" },
+	],
 };
 const UNEXPECTED = {
 	Method: EXIT,
@@ -116,7 +121,7 @@ async function handleEvent(
 	let step = (await rpc.call("plugin.HandleEvent", event)) as Step;
 	const { EventId } = step;
 	while (step.Data !== "ret") {
-		calls.push(step.Data);
+		if (!isNote(step.Data.Method, step.Data.Args)) calls.push(step.Data);
 		const answer = kong(step.Data);
 		if (!answer) return { calls, returned: false };
 		const argument = { ...answer.argument, EventId };
@@ -168,9 +173,15 @@ async function expectToken(
 	});
 }
 
+/** No recording has the notes; the headers of an exit have other names there. */
+function isRecorded([, , , result]: ResponseFrame): boolean {
+	const { Data } = result as { Data?: PdkCall };
+	return !Data?.Method || !(isNote(Data.Method, Data.Args) || Data.Args[2]);
+}
+
 /** Checks that frames have the members, and their types, that recorded frames have. */
 function expectRecordedShapes(frames: ResponseFrame[]): void {
-	for (const frame of frames)
+	for (const frame of frames.filter(isRecorded))
 		expect(recordedShapesLike(frame)).toContainEqual(shapeOf(frame));
 }
 

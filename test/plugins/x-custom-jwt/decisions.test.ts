@@ -1,0 +1,199 @@
+import { Plugin } from "../../../plugins/x-custom-jwt";
+import { asking, type KnownRequest } from "../../support/facts";
+import { run, verify } from "../../support/run";
+import {
+	anonymous,
+	credentials,
+	rawConfig,
+	requests,
+	service,
+} from "../../support/samples";
+
+const decide = (request: KnownRequest, config: object = {}) =>
+	new Plugin(rawConfig(config)).decide(asking(request).ask);
+
+const SPELLINGS = [
+	"X-Custom-Jwt",
+	"X-Custom_Jwt",
+	"X_Custom-Jwt",
+	"X_Custom_Jwt",
+];
+
+describe("what log plugins write of a request", () => {
+	test("holds no token: its headers are redacted, upstream and downstream", async () => {
+		const config = {
+			upstream_custom_jwt_header: "X-Token",
+			downstream_custom_jwt_header: "X-Back",
+		};
+		expect((await decide(requests.key, config)).logValues).toEqual([
+			["request.headers.x-token", "REDACTED"],
+			["response.headers.x-back", "REDACTED"],
+		]);
+	});
+
+	test("is left to Kong for Authorization, which it redacts itself", async () => {
+		const config = { upstream_custom_jwt_header: "Authorization" };
+		expect((await decide(requests.key, config)).logValues).toEqual([]);
+	});
+});
+
+describe("a request that nobody authenticated", () => {
+	test.each([
+		["nobody", { service }],
+		["the anonymous consumer", anonymous],
+	])(
+		"passes without a token, and without what the client sent in its place, with unauthenticated: pass: %s",
+		async (_, request) => {
+			expect(await decide(request, { unauthenticated: "pass" })).toMatchObject({
+				clearedHeaders: SPELLINGS,
+				upstreamHeaders: [],
+				downstreamHeaders: [],
+			});
+		},
+	);
+
+	test.each<[string, KnownRequest, object?]>([
+		[
+			"a method that is not accepted",
+			requests.key,
+			{ auth_methods: ["basic"] },
+		],
+		["a token that cannot be read", { ...requests.jwt, shared: {} }],
+		["a credential of no known kind", { credential: credentials.idOnly }],
+	])(
+		"is not one whose authentication failed half-way: %s",
+		async (_, request, config = {}) => {
+			for (const unauthenticated of ["pass", "anonymous"]) {
+				const { exit } = await decide(request, { ...config, unauthenticated });
+				expect(exit?.status).toBe(401);
+			}
+		},
+	);
+
+	test("gets a token of Kong's anonymous consumer with unauthenticated: anonymous", async () => {
+		const config = {
+			unauthenticated: "anonymous",
+			set_claims: { auth_method: "$(auth.method)" },
+		};
+		const { upstreamHeaders } = await run(anonymous, config);
+		const claims = await verify(upstreamHeaders["X-Custom-Jwt"]);
+		expect(claims).toMatchObject({
+			client_id: "guest",
+			auth_method: "anonymous",
+		});
+		expect(claims).not.toHaveProperty("act");
+		expect((await run({ service }, config)).exit?.status).toBe(401);
+	});
+});
+
+describe("a preflight request", () => {
+	const off = { run_on_preflight: false };
+
+	test("passes without a token with run_on_preflight: false, whoever sends it", async () => {
+		for (const request of [{ service }, requests.key, anonymous])
+			expect(
+				await decide({ ...request, method: "OPTIONS" }, off),
+			).toMatchObject({ clearedHeaders: SPELLINGS, upstreamHeaders: [] });
+	});
+
+	test("needs a token by default, and other methods always do", async () => {
+		const preflight = { service, method: "OPTIONS" };
+		expect((await decide(preflight)).exit?.status).toBe(401);
+		const get = { service, method: "GET" };
+		expect((await decide(get, off)).exit?.status).toBe(401);
+	});
+
+	test("is not given a token that is reused", async () => {
+		const config = { ...off, reuse_for: 60, service_id: service.id };
+		const plugin = new Plugin(rawConfig(config), { ownInstance: true });
+		const ask = (request: KnownRequest) => plugin.decide(asking(request).ask);
+		expect((await ask(requests.key)).upstreamHeaders).toHaveLength(1);
+		const preflight = { ...requests.key, method: "OPTIONS" };
+		expect((await ask(preflight)).upstreamHeaders).toEqual([]);
+	});
+
+	test("of another plugin entry's instance is not passed", async () => {
+		const config = { ...off, service_id: "other" };
+		const preflight = { ...requests.key, method: "OPTIONS" };
+		expect((await decide(preflight, config)).exit?.status).toBe(500);
+	});
+});
+
+describe("a response 401", () => {
+	test.each([
+		[undefined, undefined, "Basic, Bearer, Key"],
+		[["jwt", "oauth2", "oidc"], undefined, "Bearer"],
+		[["key"], "My API", 'Key realm="My API"'],
+		[["basic", "key"], "a", 'Basic realm="a", Key realm="a"'],
+		[["mtls", "consumer"], undefined, "Bearer"],
+	])(
+		"says how to authenticate by the accepted methods: %j, realm %j",
+		async (auth_methods, realm, challenge) => {
+			const { exit } = await decide({ service }, { auth_methods, realm });
+			expect(exit).toMatchObject({
+				status: 401,
+				headers: { "WWW-Authenticate": challenge },
+			});
+		},
+	);
+
+	test("is the only one that does", async () => {
+		const { exit } = await decide({ ...requests.key, service: undefined });
+		expect(exit?.status).toBe(500);
+		expect(exit).not.toHaveProperty("headers");
+	});
+});
+
+describe("the first request of an instance", () => {
+	const warnings = async (config: object) => {
+		const plugin = new Plugin(rawConfig(config));
+		const logs = [];
+		for (let request = 0; request < 2; request++)
+			logs.push((await plugin.decide(asking(requests.key).ask)).log);
+		return logs;
+	};
+
+	test("logs what is seldom meant, once", async () => {
+		expect(await warnings({})).toEqual([
+			[
+				{
+					level: "warn",
+					message: expect.stringMatching(
+						/^config\/auth_methods accepts several/,
+					),
+				},
+			],
+			[],
+		]);
+	});
+
+	test("logs nothing when a claim tells methods apart, or there is one", async () => {
+		for (const config of [
+			{ set_claims: { auth_method: "$(auth.method)" } },
+			{ auth_methods: ["key"] },
+		])
+			expect(await warnings(config)).toEqual([[], []]);
+	});
+
+	test.each([
+		[{ subject: "$(headers.x-user or 'a')" }, "subject", "sub"],
+		[{ audience: ["a", "$(query_params.a)"] }, "audience", "aud"],
+		[{ set_claims: { roles: '["$(headers.r)"]' } }, "set_claims", "roles"],
+		[{ add_claims: { scope: "$(query_params.s)" } }, "add_claims", "scope"],
+	])(
+		"logs which claims the client chooses: %j",
+		async (config, field, claim) => {
+			const one = { ...config, auth_methods: ["key"] };
+			const [first] = await warnings(one);
+			expect(first?.map(({ message }) => message)).toContainEqual(
+				expect.stringContaining(
+					`config/${field}: the client chooses the claim ${claim}`,
+				),
+			);
+			const trusted = { ...one, trust_client_claims: [claim] };
+			expect(await warnings(trusted)).not.toContainEqual([
+				{ level: "warn", message: expect.stringContaining("chooses") },
+			]);
+		},
+	);
+});
