@@ -166,6 +166,31 @@ test("asks for the credential alone when a token is reused", async () => {
 	expect(second.at(-1)).toEqual(first.at(-1));
 });
 
+test("a value that is no UTF-8 is in no token", async () => {
+	// An overlong space after `Bearer`: other readers take it for one.
+	const instance = await client.startInstance({
+		...CONFIG,
+		subject: "$(headers.x-user)",
+		strict_claims: true,
+	});
+	await client.startEvent(instance);
+	for (;;) {
+		const call = await client.nextCall();
+		if (call?.method === EXIT) {
+			expect(call.args[0]).toBe(401);
+			await client.close();
+			return;
+		}
+		if (!call) throw new Error("it was signed");
+		if (call.method === PDK.getHeader.name) {
+			const socket = await client.open();
+			const text = Buffer.from("616cc0a063", "hex");
+			socket.write(Buffer.from([2 + text.length, 0, 0, 0, 0x0a, text.length]));
+			socket.write(text);
+		} else await client.answer(call, clientOf("alice"));
+	}
+});
+
 describe("the body's digest", () => {
 	const digest = (body: Buffer) =>
 		`sha-256=:${createHash("sha256").update(body).digest("base64")}:`;
