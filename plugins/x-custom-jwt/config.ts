@@ -4,6 +4,7 @@ import { Misconfigured } from "./errors";
 import { importSigningKey, type SigningKey } from "./signing-key";
 import { isClearable } from "./upstream-header";
 import { type Fault, faultFinder } from "./validator";
+import { warningsOf } from "./warnings";
 
 /**
  * Ids of the entities that the plugin entry is configured on; Kong adds them to the configuration
@@ -27,6 +28,8 @@ type FieldName = keyof typeof configSchema.properties;
 /** What became of a configuration: it is usable when it has no faults. */
 export interface Prepared {
 	faults: Fault[];
+	/** What is allowed and seldom meant; none when there are faults. */
+	warnings: Fault[];
 	/** Undefined when there are faults, or the key was not to be looked at. */
 	config: Config | undefined;
 }
@@ -59,7 +62,7 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 	const faults = findFaults(data);
 	// A fault that is no field's leaves nothing to look at.
 	if (faults.some(({ field }) => field === ""))
-		return { faults, config: undefined };
+		return { faults, warnings: [], config: undefined };
 	const { service_id, route_id, consumer_id, ...fields } =
 		data as ConfigFields & Scope;
 
@@ -100,9 +103,16 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 		(field, parse) => attempt(field, parse, ["apikey_header"]),
 	);
 	faults.push(...found);
-	if (faults.length > 0 || !signingKey) return { faults, config: undefined };
+	const warnings =
+		faults.length > 0 ? [] : warningsOf({ ...fields, templates });
+	if (faults.length > 0 || !signingKey)
+		return { faults, warnings, config: undefined };
 	const scope = { service_id, route_id, consumer_id };
-	return { faults, config: { ...fields, scope, signingKey, templates } };
+	return {
+		faults,
+		warnings,
+		config: { ...fields, scope, signingKey, templates },
+	};
 }
 
 /**

@@ -393,3 +393,16 @@ describe("what is wrong with a configuration", () => {
 		);
 	});
 });
+
+test("what is seldom meant is said of a configuration whose key is in a vault too", () => {
+	const raw = rawConfig({
+		private_jwk: "{vault://env/jwk}",
+		subject: "$(headers.x-user)",
+	});
+	const { faults, warnings } = prepare(raw, { hasHiddenKey: true });
+	expect(faults).toEqual([]);
+	expect(warnings.map(({ field }) => field)).toEqual([
+		"auth_methods",
+		"subject",
+	]);
+});
