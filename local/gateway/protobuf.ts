@@ -21,13 +21,14 @@ const METHODS = new Map(
 	Object.values(PDK).map((method) => [method.name, method as Method]),
 );
 
-/** Methods whose result is the message itself; others give a value, the member `v`. */
+/** Methods that give an entity, a message of its own. */
+const ENTITIES = new Set([PDK.getRoute.name, PDK.getService.name]);
+
+/** Methods that give any value, whose nil is written too; others give the member `v`. */
 const WHOLE = new Set([
-	"kong.ctx.shared.get",
-	"kong.nginx.get_ctx",
-	"kong.request.get_query",
-	"kong.router.get_route",
-	"kong.router.get_service",
+	PDK.getSharedCtx.name,
+	PDK.getCtx.name,
+	PDK.getQuery.name,
 ]);
 
 /** Longer than any answer of a plugin server, in bytes. */
@@ -218,7 +219,13 @@ function unwrap(message: unknown): unknown[] {
 
 /** A message of what a PDK function gives (Kong: pb_rpc.lua, `pb_wrap`). */
 function wrap(name: string, result: unknown): unknown {
-	return WHOLE.has(name) || result === undefined ? result : { v: result };
+	if (result === undefined) return undefined;
+	if (ENTITIES.has(name))
+		// A field that is 0 is not sent.
+		return Object.fromEntries(
+			Object.entries(result as object).filter(([, value]) => value !== 0),
+		);
+	return WHOLE.has(name) ? result : { v: result };
 }
 
 /** The body, or the file that it has been buffered in. */
