@@ -62,6 +62,8 @@ export interface Configuration {
 	basicAuthCredentials: Credential[];
 	keyAuthCredentials: Credential[];
 	jwtSecrets: Credential[];
+	/** Memberships of consumers in the groups of acl. */
+	acls: Credential[];
 	/** PEM by id. */
 	caCertificates: Map<string, string>;
 }
@@ -116,6 +118,7 @@ const consumer = object({
 		]),
 	),
 	keyauth_credentials: list(object({ ...entity, key: text }, ["key"])),
+	acls: list(object({ ...entity, group: text }, ["group"])),
 	jwt_secrets: list(
 		object(
 			{
@@ -181,6 +184,7 @@ interface ConsumerSource {
 	basicauth_credentials: { password: string }[];
 	keyauth_credentials: object[];
 	jwt_secrets: object[];
+	acls: object[];
 }
 interface DeclarativeFile {
 	services: ServiceSource[];
@@ -253,6 +257,7 @@ function mergeConfigurations(parts: Configuration[]): Configuration {
 		basicAuthCredentials: parts.flatMap((part) => part.basicAuthCredentials),
 		keyAuthCredentials: parts.flatMap((part) => part.keyAuthCredentials),
 		jwtSecrets: parts.flatMap((part) => part.jwtSecrets),
+		acls: parts.flatMap((part) => part.acls),
 		caCertificates: new Map(parts.flatMap((part) => [...part.caCertificates])),
 	};
 }
@@ -279,13 +284,19 @@ function readFile(yaml: string, name: string) {
 		for (const fault of paths.map(pathFault))
 			if (fault) throw new Error(`${name}: ${fault}`);
 	const consumers = file.consumers.map((source) => {
-		const { basicauth_credentials, keyauth_credentials, jwt_secrets, ...own } =
-			source;
+		const {
+			basicauth_credentials,
+			keyauth_credentials,
+			jwt_secrets,
+			acls,
+			...own
+		} = source;
 		return {
 			consumer: { ...entityOf(own), updated_at: now() },
 			basicauth_credentials,
 			keyauth_credentials,
 			jwt_secrets,
+			acls,
 		};
 	});
 	const own: Configuration = {
@@ -320,6 +331,11 @@ function readFile(yaml: string, name: string) {
 				secret: randomUUID().replaceAll("-", ""),
 				...credentialOf(credential, source.consumer),
 			})),
+		),
+		acls: consumers.flatMap((source) =>
+			source.acls.map((membership) =>
+				credentialOf(membership, source.consumer),
+			),
 		),
 		caCertificates: new Map(
 			file.ca_certificates.map(({ id, cert }) => [id, cert]),

@@ -9,6 +9,10 @@ import { type Reply, send } from "../http";
 
 const KEYS = join(packageRoot(), "test-keys");
 
+/** What the partner of kong.yml signs its tokens with. */
+const PARTNER_SECRET =
+	"TEST SECRET, known to everybody: never use it in production";
+
 /** One way for a client to come to the gateway, and what it should get. */
 export interface Flow {
 	name: string;
@@ -63,6 +67,20 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 	});
 	const unknown = await signToken("RS256-jwk-private.json", {
 		client_id: "nobody",
+	});
+	const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+	const ofPartner = await new SignJWT({
+		client_id: "partner-hs",
+		sub: "ceo",
+		roles: ["admin"],
+		exp: inAnHour,
+	})
+		.setProtectedHeader({ alg: "HS256" })
+		.sign(Buffer.from(PARTNER_SECRET));
+	const ofIdp = await signToken("idp-jwk-private.json", {
+		client_id: IDP_ISSUER,
+		sub: "ceo",
+		exp: inAnHour,
 	});
 	const certificate = {
 		cert: testKey("client-cert.pem"),
@@ -124,6 +142,12 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 		}),
 		http("Introspection, unknown client", "/introspect", bearer(unknown), {
 			status: 401,
+		}),
+		http("Introspection, a partner's token", "/introspect", bearer(ofPartner), {
+			status: 403,
+		}),
+		http("Introspection, the IdP's token", "/introspect", bearer(ofIdp), {
+			status: 403,
 		}),
 		http(
 			"API key and a forged Bearer token",

@@ -73,8 +73,8 @@ describe("a declarative file is refused that has", () => {
 		],
 		[
 			"an unknown member of a consumer",
-			oneConsumer({ username: "u", acls: [] }),
-			"/consumers/0/acls is not supported",
+			oneConsumer({ username: "u", hmacauth_credentials: [] }),
+			"/consumers/0/hmacauth_credentials is not supported",
 		],
 		[
 			"an unknown member of a credential",
@@ -213,6 +213,7 @@ describe("the example files hold", () => {
 		]);
 		expect(keys).toEqual([
 			["http://httpbin:9000/idp", testKey("idp-public.pem")],
+			["partner-hs", undefined],
 			["my-user", testKey("RS256-public.pem")],
 		]);
 	});

@@ -1,3 +1,4 @@
+import { acl } from "./acl";
 import { basicAuth } from "./basic-auth";
 import { cors } from "./cors";
 import { postFunction, preFunction } from "./functions";
@@ -10,6 +11,7 @@ import type { StandIn } from "./stand-in";
 
 /** The bundled plugins the gateway knows, by Kong's names. */
 export const standIns: Record<string, StandIn> = {
+	acl,
 	"basic-auth": basicAuth,
 	cors,
 	jwt,

@@ -1,0 +1,17 @@
+import { standIn } from "./stand-in";
+
+/** Kong's acl: lets consumers of some groups in. */
+export const acl = standIn(
+	950,
+	{ allow: { type: "array", items: { type: "string" }, minItems: 1 } },
+	(request, { allow = [] }, { configuration }) => {
+		const { consumer } = request;
+		const groups = configuration.acls
+			.filter((membership) => membership.consumer.id === consumer?.id)
+			.map(({ group }) => String(group));
+		// Kong (acl/handler.lua): nobody is 401, somebody of no such group 403.
+		if (!consumer) return request.error(401, "Unauthorized");
+		if (!groups.some((group) => allow.includes(group)))
+			return request.error(403, "You cannot consume this service");
+	},
+);
