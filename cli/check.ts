@@ -10,11 +10,13 @@ import {
 	configOf,
 	fieldPosition,
 	jwksMap,
+	membersOf,
 	type PluginEntry,
 	type Position,
 	pluginsOn,
 	positionAt,
 	positionOf,
+	type Route,
 	type ServedJwks,
 	servedJwks,
 } from "../declarative/text";
@@ -80,6 +82,8 @@ export async function checkConfiguration(
 	}
 	for (const served of sets.values())
 		findings.push(...checkSet(configuration, served));
+	for (const route of configuration.routes)
+		findings.push(...checkIntrospection(configuration, route));
 	for (const route of configuration.routes)
 		for (const fault of route.paths.map(pathFault))
 			if (fault)
@@ -156,9 +160,12 @@ function checkFields(entry: PluginEntry): Finding[] {
 		}
 	}
 	const hasHiddenKey = isReference(config.private_jwk);
-	for (const { field, message } of prepare(config, { hasHiddenKey }).faults)
+	const { faults, warnings } = prepare(config, { hasHiddenKey });
+	for (const { field, message } of faults)
 		if (!nulls.includes(field))
 			add(field, "error", message.replace(/^config\//, ""));
+	for (const { field, message } of warnings)
+		add(field, "warning", message.replace(/^config\//, ""));
 	return findings;
 }
 
@@ -215,6 +222,45 @@ function checkRoutes(
 				: []),
 		];
 	});
+}
+
+/**
+ * A route that says by its status whether a token is good: Kong's jwt plugin takes every jwt credential of every consumer,
+ * so only a group tells those of introspection from those of clients, who sign what they like.
+ */
+function checkIntrospection(
+	configuration: Configuration,
+	route: Route,
+): Finding[] {
+	const plugins = pluginsOn(configuration, route);
+	const named = (name: string) => plugins.find((one) => one.name === name);
+	const jwt = named("jwt");
+	const answer = named("request-termination");
+	if (!jwt || !answer || configOf(answer).status_code !== 200) return [];
+	const at = (message: string): Finding => ({
+		...positionOf(route.file, route.map),
+		severity: "error",
+		message: `route ${route.name}: ${message}`,
+	});
+	const acl = named("acl");
+	const { allow } = acl ? configOf(acl) : {};
+	if (!Array.isArray(allow) || allow.length === 0)
+		return [
+			at(
+				"it tells whether a token is good, but has no acl with a group in allow: whoever has a jwt credential signs itself a token that gets a yes",
+			),
+		];
+	return membersOf(configuration, allow)
+		.flatMap(({ algorithms, name }) =>
+			algorithms
+				.filter((algorithm) => !/^(RS|ES|PS)\d|^EdDSA$/.test(algorithm))
+				.map((algorithm) => ({ algorithm, name })),
+		)
+		.map(({ algorithm, name }) =>
+			at(
+				`consumer ${name} may introspect with ${algorithm}, a secret that its owner signs with too: take RS256 or another algorithm with a public key`,
+			),
+		);
 }
 
 /** Whether the key that signs is in the JWK Set at `jku`. */

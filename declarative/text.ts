@@ -310,6 +310,36 @@ export function fieldPosition(entry: PluginEntry, field: string): Position {
 	return positionOf(entry.file, fieldNode(entry, field) ?? entry.map);
 }
 
+/** A consumer with the algorithms of its jwt credentials. */
+export interface JwtConsumer {
+	name: string;
+	algorithms: string[];
+}
+
+/** The consumers that are in one of acl's groups, as far as the files say. */
+export function membersOf(
+	{ files }: Configuration,
+	groups: unknown[],
+): JwtConsumer[] {
+	return files
+		.filter(({ faults }) => faults.length === 0)
+		.flatMap((file) =>
+			maps(file, rootOf(file), "consumers")
+				.filter((consumer) =>
+					maps(file, consumer, "acls").some((acl) =>
+						groups.includes(plain(file, acl, "group")),
+					),
+				)
+				.map((consumer) => ({
+					name: entity(file, consumer).name,
+					algorithms: maps(file, consumer, "jwt_secrets").map((credential) =>
+						// Kong's default.
+						String(plain(file, credential, "algorithm") ?? "HS256"),
+					),
+				})),
+		);
+}
+
 /** The JWK Set that a route serves. */
 export interface ServedJwks {
 	route: Route;

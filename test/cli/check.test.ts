@@ -13,14 +13,16 @@ const ROOT = packageRoot();
 const KONG_YML = readFileSync(join(ROOT, "kong.yml"), "utf8");
 const REFERENCE = "{vault://env/x-custom-jwt-private-jwk}";
 
-/** Findings on one text, as lines without the file's name. */
+/** Findings on one text, as lines without the file's name, nor the warning that methods are not told apart. */
 async function check(...texts: string[]): Promise<string[]> {
 	const files = texts.map((text, i) => parseSource(text, `${i}.yml`));
 	const findings = await checkConfiguration(makeConfiguration(files));
-	return findings.map(
-		({ line, column, severity, message }) =>
-			`${line}:${column} ${severity}: ${message}`,
-	);
+	return findings
+		.filter(({ message }) => !message.includes("tells them apart"))
+		.map(
+			({ line, column, severity, message }) =>
+				`${line}:${column} ${severity}: ${message}`,
+		);
 }
 
 /** Findings on kong.yml with changes; those it has without them are left out. */
@@ -153,6 +155,39 @@ describe("what Kong accepts is no error:", () => {
 		).toContain(
 			"warning: x-custom-jwt on service httpbin: subject is a vault reference",
 		);
+	});
+});
+
+test("several methods that no claim tells apart are a warning", async () => {
+	const text = KONG_YML.replace("auth_method: $(auth.method)", "");
+	const findings = await checkConfiguration(
+		makeConfiguration([parseSource(text, "kong.yml")]),
+	);
+	expect(findings).toContainEqual(
+		expect.objectContaining({
+			severity: "warning",
+			message: expect.stringContaining("tells them apart"),
+		}),
+	);
+});
+
+describe("a route that looks like introspection", () => {
+	const introspect = ["routes", 1, "plugins"];
+
+	test("and lets any jwt credential in is an error", async () => {
+		const findings = await checkEdited((d) => d.deleteIn([...introspect, 1]));
+		expect(findings.join("\n")).toMatch(/error: route introspect: .* no acl/);
+	});
+
+	test("and takes tokens of a shared secret is an error", async () => {
+		const findings = await checkEdited((d) =>
+			d.addIn(["consumers", 2, "jwt_secrets"], {
+				key: "other",
+				algorithm: "HS256",
+				secret: "s",
+			}),
+		);
+		expect(findings.join("\n")).toMatch(/error: .*HS256/);
 	});
 });
 
