@@ -58,6 +58,7 @@ export interface Gateway {
 interface Step {
 	priority: number;
 	access(request: GatewayRequest): Promise<Exit | undefined> | Exit | undefined;
+	log?(request: GatewayRequest): void;
 }
 
 // Messages of Kong itself.
@@ -119,6 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		return {
 			priority: plugin.priority,
 			access: (request) => plugin.access(request, config, lookup),
+			log: (request) => plugin.log?.(request, config),
 		};
 	}
 
@@ -135,8 +137,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 			return send(response, errorExit(id, 426, USE_HTTPS, upgrade));
 		}
 		const request = new GatewayRequest(id, incoming, route);
+		const steps = plans.get(route) ?? [];
+		response.once("close", () => {
+			for (const step of steps) step.log?.(request);
+		});
 		try {
-			for (const { access } of plans.get(route) ?? []) {
+			for (const { access } of steps) {
 				const exit = await access(request);
 				if (exit) return send(response, exit, request);
 			}

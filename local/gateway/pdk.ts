@@ -50,7 +50,8 @@ const functions: Record<string, PdkFunction> = {
 	"kong.log.warn": logAt("warn"),
 	"kong.log.err": logAt("error"),
 	"kong.log.crit": logAt("crit"),
-	"kong.log.set_serialize_value": (_, [name, value], log) => {
+	"kong.log.set_serialize_value": (request, [name, value], log) => {
+		request.logValues.set(String(name), value);
 		log("info", `access log: ${name} ${JSON.stringify(value)}`);
 		return {};
 	},

@@ -21,6 +21,8 @@ export class GatewayRequest {
 	readonly headers: Headers;
 	/** What plugins add to the response, whoever gives it. */
 	readonly responseHeaders: Record<string, string> = {};
+	/** What plugins set in the entry of log plugins, by name. */
+	readonly logValues = new Map<string, unknown>();
 	readonly client: ClientCertificate | undefined;
 	credential: Credential | { id: string } | undefined;
 	consumer: Consumer | undefined;

@@ -1,6 +1,7 @@
 import { acl } from "./acl";
 import { basicAuth } from "./basic-auth";
 import { cors } from "./cors";
+import { fileLog } from "./file-log";
 import { postFunction, preFunction } from "./functions";
 import { jwt } from "./jwt";
 import { keyAuth } from "./key-auth";
@@ -14,6 +15,7 @@ export const standIns: Record<string, StandIn> = {
 	acl,
 	"basic-auth": basicAuth,
 	cors,
+	"file-log": fileLog,
 	jwt,
 	"key-auth": keyAuth,
 	"mtls-auth": mtlsAuth,

@@ -19,6 +19,8 @@ export interface StandIn {
 		config: Record<string, unknown>,
 		lookup: Lookup,
 	): Promise<Exit | undefined> | Exit | undefined;
+	/** The log phase, when the response is over. */
+	log?(request: GatewayRequest, config: Record<string, unknown>): void;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { type Document, parseDocument } from "yaml";
@@ -9,7 +9,12 @@ import { CONFIG_FILES, type Demo, startDemo } from "../../../local/demo/demo";
 import { makeFlows, signToken, testKey } from "../../../local/demo/flows";
 import { send } from "../../../local/http";
 import { packageRoot } from "../../../schema/package-root";
-import { bundledStockServer, dedicatedServer } from "../../support/server";
+import {
+	bundledStockServer,
+	dedicatedServer,
+	temporaryFolder,
+	until,
+} from "../../support/server";
 
 const KONG_YML = readFileSync(join(packageRoot(), "kong.yml"), "utf8");
 
@@ -382,6 +387,41 @@ test("kong.yml with reuse_for gives each caller one token on both plugin servers
 		expect(new Set([...keys, ...users]).size).toBe(2);
 	}
 });
+
+test.each([
+	["dedicated", DEDICATED],
+	["stock", STOCK],
+])(
+	"no token is in what Kong's log plugins write, on the %s plugin server",
+	async (_, pluginServerCommand) => {
+		const file = join(temporaryFolder(), "access.log");
+		const demo = await start({
+			pluginServerCommand,
+			configuration: editedKongYml((document) => {
+				document.addIn(["services", 0, "plugins"], {
+					name: "file-log",
+					config: { path: file },
+				});
+				document.setIn(
+					[...PLUGIN_CONFIG, "downstream_custom_jwt_header"],
+					"X-Token",
+				);
+			}),
+		});
+		const reply = await send(`${demo.gateway.httpUrl}/apiKey`, {
+			headers: apikey,
+		});
+		const token = String(reply.headers["x-token"]);
+		expect(token).toMatch(/^ey/);
+		await until("the entry is there", () => existsSync(file));
+		const entry = readFileSync(file, "utf8");
+		expect(entry).not.toContain(token);
+		expect(JSON.parse(entry)).toMatchObject({
+			request: { headers: { "x-custom-jwt": "REDACTED" } },
+			response: { headers: { "x-token": "REDACTED" } },
+		});
+	},
+);
 
 describe("when something breaks", () => {
 	test("a killed plugin server comes back, and no request is answered without a verified token", async () => {
