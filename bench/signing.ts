@@ -12,10 +12,10 @@ import {
 import { type Algorithm, createSigner } from "fast-jwt";
 import { SignJWT } from "jose";
 import { measure } from "mitata";
+import { privateJwkToPem } from "../jwk/signing-key";
 import { testKey } from "../local/demo/flows";
 import { issueClaims, makeClaims } from "../plugins/x-custom-jwt/claims";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
-import { privateJwkToPem } from "../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../plugins/x-custom-jwt/token";
 import { consumer, service } from "../test/support/samples";
 import { amount, report } from "./report";

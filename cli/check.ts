@@ -20,14 +20,16 @@ import {
 	type ServedJwks,
 	servedJwks,
 } from "../declarative/text";
+import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
+import { nameOf } from "../jwk/public-half";
 import { Name } from "../plugins/x-custom-jwt";
 import { prepare } from "../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { isRequired, properties } from "../schema/kong";
 import { BadUse } from "./files";
-import { isPrivate, nameOf, parseJwks, publicHalf, thumbprint } from "./jwk";
+import { parseJwks, publicHalf, thumbprint } from "./named-jwk";
 import { signingOf } from "./signing";
 
 /** One thing worth knowing about a configuration. */

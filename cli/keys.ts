@@ -1,59 +1,14 @@
 import { createPublicKey } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import {
-	calculateJwkThumbprint,
-	exportJWK,
-	generateKeyPair,
-	type JWK,
-} from "jose";
+import type { JWK } from "jose";
 import { errorCode, readInput } from "../declarative/read-file";
+import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
-import { privateJwkToPem } from "../plugins/x-custom-jwt/signing-key";
+import { nameOf } from "../jwk/public-half";
+import { privateJwkToPem } from "../jwk/signing-key";
 import { BadUse, writeAtomically } from "./files";
-import {
-	checkPrivate,
-	isPrivate,
-	nameOf,
-	parseJwks,
-	publicHalf,
-	thumbprint,
-} from "./jwk";
-
-/** JWS algorithms with a key pair (RFC 7518 §3.1, RFC 8037 §3.1), and so with something to publish. */
-export const ALGORITHMS = [
-	...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
-	...["ES256", "ES384", "ES512", "EdDSA"],
-];
-
-/**
- * Generates a private JWK.
- *
- * @param alg JWS algorithm, one of `ALGORITHMS`
- * @param kid key ID; the JWK Thumbprint (RFC 7638) by default
- * @param bits size of an RSA key, 2048 by default
- * @throws {BadUse} for `bits` with an algorithm whose keys have one size
- */
-export async function generateKey(
-	alg: string,
-	kid?: string,
-	bits?: number,
-): Promise<JWK> {
-	const isRsa = /^[RP]S/.test(alg);
-	if (bits !== undefined && !isRsa)
-		throw new BadUse(`--bits is for RSA keys; those of ${alg} have one size`);
-	const { privateKey } = await generateKeyPair(alg, {
-		extractable: true,
-		...(isRsa && { modulusLength: bits ?? 2048 }),
-	});
-	const jwk = await exportJWK(privateKey);
-	return {
-		...jwk,
-		kid: kid ?? (await calculateJwkThumbprint(jwk)),
-		use: "sig",
-		alg,
-	};
-}
+import { checkPrivate, parseJwks, publicHalf, thumbprint } from "./named-jwk";
 
 /** Names of the files of a key, by what they hold. */
 const KEY_FILES = {

@@ -1,6 +1,7 @@
 /** The command `x-custom-jwt`: puts its commands together and turns what they throw into exit codes. */
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { Unreadable } from "../declarative/read-file";
+import { JwkError } from "../jwk/error";
 import { printable } from "../jwk/printable";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
@@ -75,7 +76,10 @@ function failed(error: unknown): number {
 	if (error instanceof CommanderError)
 		return error.exitCode === 0 ? EXIT.ok : EXIT.badUse;
 	// An unforeseen error may quote what it choked on, such as a key.
-	const isOurs = error instanceof BadUse || error instanceof Unreadable;
+	const isOurs =
+		error instanceof BadUse ||
+		error instanceof Unreadable ||
+		error instanceof JwkError;
 	const message = isOurs ? error.message : toRefusal(error).message;
 	console.error(`x-custom-jwt: ${printable(message)}`);
 	return EXIT.badUse;

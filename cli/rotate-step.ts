@@ -2,11 +2,12 @@
 import { statSync } from "node:fs";
 import { Command, Option } from "@commander-js/extra-typings";
 import { applyEdits } from "../declarative/text";
+import { isPrivate } from "../jwk/members";
 import { printable } from "../jwk/printable";
 import { Name } from "../plugins/x-custom-jwt";
 import { BadUse, writeAtomically } from "./files";
-import { isPrivate, parseJwks } from "./jwk";
 import { json } from "./keys";
+import { parseJwks } from "./named-jwk";
 import { asJson, EXIT, print, seconds } from "./output";
 import type { Outcome } from "./rotate";
 import { diffOf } from "./rotation-edits";

@@ -1,8 +1,10 @@
 /** The three steps of a rotation; what each may do when is in rotation-rules.ts. */
 import type { JWK } from "jose";
 import type { Configuration, Edit } from "../declarative/text";
+import { isPrivate } from "../jwk/members";
+import { nameOf } from "../jwk/public-half";
 import { BadUse } from "./files";
-import { checkPrivate, isPrivate, nameOf, publicHalf, thumbprint } from "./jwk";
+import { checkPrivate, publicHalf, thumbprint } from "./named-jwk";
 import { copiesOf, dropPrivate, signWith } from "./rotation-edits";
 import {
 	entriesOf,

@@ -12,16 +12,12 @@ import {
 	type Position,
 	positionOf,
 } from "../declarative/text";
+import { isPrivate, PRIVATE_MEMBERS } from "../jwk/members";
 import { quoted } from "../jwk/printable";
+import { nameOf } from "../jwk/public-half";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { BadUse } from "./files";
-import {
-	checkPrivate,
-	isPrivate,
-	nameOf,
-	PRIVATE_MEMBERS,
-	thumbprint,
-} from "./jwk";
+import { checkPrivate, thumbprint } from "./named-jwk";
 import { signingOf } from "./signing";
 
 /** JSON in the style of the text it replaces: lines in a block, one line elsewhere. */

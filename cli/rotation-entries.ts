@@ -11,10 +11,12 @@ import {
 	type ServedJwks,
 	servedJwks,
 } from "../declarative/text";
+import { isPrivate } from "../jwk/members";
+import { nameOf } from "../jwk/public-half";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { BadUse } from "./files";
-import { isPrivate, nameOf, parseJwks, thumbprint } from "./jwk";
+import { parseJwks, thumbprint } from "./named-jwk";
 import { likewise } from "./rotation-edits";
 import { isWaiting, type RotationTimes } from "./rotation-rules";
 import { signingOf } from "./signing";

@@ -1,5 +1,7 @@
 import type { JWK } from "jose";
 import { isReference } from "../declarative/references";
+import { parseJson } from "../jwk/parse";
+import { selectKey } from "../jwk/select-key";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
 
 /** What signs the tokens of a plugin entry. */
@@ -25,9 +27,9 @@ export function signingOf(config: Record<string, unknown>): Signing {
 	const { private_jwk, active_kid } = config;
 	if (isReference(private_jwk)) return { reference: private_jwk };
 	const { alg, kid } = parseConfig(config).signingKey;
-	// It has been parsed: from here on it is a private JWK, or a JWK Set of them.
-	const json = JSON.parse(String(private_jwk)) as JWK & { keys?: JWK[] };
-	const keys = json.keys ?? [json];
-	const jwk = keys.find((key) => key.kid === active_kid) ?? keys[0] ?? json;
+	// It has been parsed: what signs is a private JWK.
+	const json = parseJson(String(private_jwk));
+	const wanted = typeof active_kid === "string" ? active_kid : undefined;
+	const jwk = selectKey(json, wanted) as JWK;
 	return { jwk, alg, kid };
 }

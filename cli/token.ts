@@ -8,10 +8,13 @@ import {
 	jwtVerify,
 } from "jose";
 import { readInput } from "../declarative/read-file";
+import { PUBLIC_KEY_ALGORITHMS } from "../jwk/algorithms";
+import { isPrivate } from "../jwk/members";
 import { printable, quoted } from "../jwk/printable";
+import { nameOf } from "../jwk/public-half";
 import { BadUse, networkFault } from "./files";
-import { isPrivate, nameOf, parseJwks, publicHalf } from "./jwk";
-import { ALGORITHMS, json } from "./keys";
+import { json } from "./keys";
+import { parseJwks, publicHalf } from "./named-jwk";
 import { when } from "./time";
 
 /** What a token says of itself; nothing of it is verified. */
@@ -42,7 +45,7 @@ export interface Expectations {
 	issuer?: string;
 	/** Accepted claim `aud`; any when absent. */
 	audience?: string;
-	/** Accepted JWS algorithms, of `ALGORITHMS`. */
+	/** Accepted JWS algorithms, of `PUBLIC_KEY_ALGORITHMS`. */
 	algorithms: string[];
 	/** Seconds since the epoch. */
 	now: number;
@@ -230,7 +233,8 @@ function refuseAlgorithm(alg: unknown, accepted: string[]): string | undefined {
 		return "alg is none: the token is not signed";
 	if (/^HS\d/.test(alg))
 		return `alg ${alg} is symmetric: it takes the secret itself, which no JWK Set should have`;
-	if (!ALGORITHMS.includes(alg)) return `alg ${quoted(alg)} is not supported`;
+	if (!PUBLIC_KEY_ALGORITHMS.includes(alg))
+		return `alg ${quoted(alg)} is not supported`;
 	if (!accepted.includes(alg))
 		return `alg ${alg} is not accepted; ${accepted.join(", ")} would be`;
 	return undefined;

@@ -3,8 +3,10 @@ import {
 	InvalidArgumentError,
 	Option,
 } from "@commander-js/extra-typings";
+import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { generateKey } from "../../jwk/generate";
 import { printable } from "../../jwk/printable";
-import { ALGORITHMS, generateKey, json, writeKeyFiles } from "../keys";
+import { json, writeKeyFiles } from "../keys";
 import { asJson, print } from "../output";
 
 /** `x-custom-jwt keys generate` */
@@ -15,7 +17,7 @@ export function keysGenerate() {
 		)
 		.addOption(
 			new Option("--alg <alg>", "JWS algorithm")
-				.choices(ALGORITHMS)
+				.choices(PUBLIC_KEY_ALGORITHMS)
 				.default("RS256"),
 		)
 		.option("--kid <id>", "key ID (default: the JWK Thumbprint, RFC 7638)", kid)

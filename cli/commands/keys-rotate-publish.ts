@@ -1,7 +1,9 @@
 import { Option } from "@commander-js/extra-typings";
 import { readConfiguration } from "../../declarative/text";
+import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { generateKey } from "../../jwk/generate";
 import { BadUse, writeNew } from "../files";
-import { ALGORITHMS, generateKey, json, readKey } from "../keys";
+import { json, readKey } from "../keys";
 import { now } from "../output";
 import { currentAlg, publish } from "../rotate";
 import { cacheMaxAge, conclude, margin, rotateStep } from "../rotate-step";
@@ -22,7 +24,7 @@ export function keysRotatePublish() {
 			new Option(
 				"--alg <alg>",
 				"algorithm of a generated key (default: the present one)",
-			).choices(ALGORITHMS),
+			).choices(PUBLIC_KEY_ALGORITHMS),
 		)
 		.addOption(cacheMaxAge())
 		.addOption(margin())

@@ -1,5 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { ALGORITHMS, json } from "../keys";
+import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { json } from "../keys";
 import { asJson, EXIT, now, print } from "../output";
 import {
 	type Decoded,
@@ -23,7 +24,7 @@ export function tokenVerify() {
 			new Option(
 				"--alg <alg...>",
 				"accepted algorithms (default: all of a key pair)",
-			).choices(ALGORITHMS),
+			).choices(PUBLIC_KEY_ALGORITHMS),
 		)
 		.addOption(asJson())
 		.addHelpText(
@@ -40,7 +41,7 @@ The URL in the token's own jku is never fetched. Keys of a private CA: set NODE_
 				keys: await loadJwks(options.jwks),
 				issuer: options.iss,
 				audience: options.aud,
-				algorithms: options.alg ?? ALGORITHMS,
+				algorithms: options.alg ?? PUBLIC_KEY_ALGORITHMS,
 				now: time,
 			});
 			process.exitCode = verdict.verified ? EXIT.ok : EXIT.no;

@@ -1,7 +1,8 @@
+import { JwkError } from "../../jwk/error";
+import { importSigningKey, type SigningKey } from "../../jwk/signing-key";
 import { type ConfigFields, configSchema } from "../../schema/fields";
 import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
 import { Misconfigured } from "./errors";
-import { importSigningKey, type SigningKey } from "./signing-key";
 import { isClearable } from "./upstream-header";
 import { type Fault, faultFinder } from "./validator";
 import { warningsOf } from "./warnings";
@@ -93,11 +94,12 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 	]);
 	const signingKey = hasHiddenKey
 		? undefined
-		: attempt(
-				"private_jwk",
-				() => importSigningKey(fields.private_jwk, fields),
-				["algorithm", "active_kid", "key_id", "include_x5c"],
-			);
+		: attempt("private_jwk", () => importKey(fields), [
+				"algorithm",
+				"active_kid",
+				"key_id",
+				"include_x5c",
+			]);
 	const templates = parseClaimTemplates(
 		withoutFaulty(fields, faults),
 		(field, parse) => attempt(field, parse, ["apikey_header"]),
@@ -127,6 +129,18 @@ export function parseConfig(raw: unknown): Config {
 		faults[0]?.message ?? "config is unusable",
 		faults[0]?.field,
 	);
+}
+
+/** @throws {Misconfigured} naming the field, and the member of the key, that is at fault */
+function importKey(fields: ConfigFields): SigningKey {
+	try {
+		return importSigningKey(fields.private_jwk, fields);
+	} catch (error) {
+		if (!(error instanceof JwkError)) throw error;
+		const { member, message, option } = error;
+		if (option) throw new Misconfigured(`config/${option}: ${message}`, option);
+		throw new Misconfigured(`private_jwk${member ? "/" : ": "}${message}`);
+	}
 }
 
 function withoutFaulty(fields: ConfigFields, faults: Fault[]): ConfigFields {

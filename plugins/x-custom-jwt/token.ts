@@ -1,5 +1,5 @@
+import type { SigningKey } from "../../jwk/signing-key";
 import type { Claims } from "./claims";
-import type { SigningKey } from "./signing-key";
 
 /**
  * Prepares a signer of tokens; what all tokens of a configuration share is encoded once.

@@ -12,8 +12,7 @@ import fc from "fast-check";
 import type { JWK } from "jose";
 import { parse } from "yaml";
 import { checkConfiguration } from "../../cli/check";
-import { publicHalf } from "../../cli/jwk";
-import { generateKey } from "../../cli/keys";
+import { publicHalf } from "../../cli/named-jwk";
 import {
 	type ActivateOptions,
 	activate,
@@ -28,6 +27,7 @@ import {
 	makeConfiguration,
 	parseSource,
 } from "../../declarative/text";
+import { generateKey } from "../../jwk/generate";
 import { packageRoot } from "../../schema/package-root";
 import { run, secretsOf } from "../support/cli";
 import { temporaryFolder } from "../support/server";

@@ -4,11 +4,12 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type JWTPayload, SignJWT } from "jose";
-import { parseJwks } from "../../cli/jwk";
-import { ALGORITHMS, generateKey } from "../../cli/keys";
+import { parseJwks } from "../../cli/named-jwk";
 import { type Expectations, verifyToken } from "../../cli/token";
+import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { generateKey } from "../../jwk/generate";
+import { importSigningKey } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
-import { importSigningKey } from "../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
 import { run } from "../support/cli";
@@ -45,7 +46,7 @@ const keysOf = (name: string) => parseJwks(testKey(name), name);
 function verify(token: string, expectations: Partial<Expectations> = {}) {
 	return verifyToken(token, {
 		keys: keysOf("RS256-jwks-public.json"),
-		algorithms: ALGORITHMS,
+		algorithms: PUBLIC_KEY_ALGORITHMS,
 		now: NOW,
 		...expectations,
 	});
@@ -369,7 +370,7 @@ describe("a token is not verified", () => {
 });
 
 describe("a JWK Set", () => {
-	test.each(ALGORITHMS.filter((alg) => alg !== "RS512"))(
+	test.each(PUBLIC_KEY_ALGORITHMS.filter((alg) => alg !== "RS512"))(
 		"verifies %s",
 		async (alg) => {
 			const jwk = await generateKey(alg, "k");

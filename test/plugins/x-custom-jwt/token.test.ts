@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { decodeProtectedHeader, jwtVerify } from "jose";
+import { importSigningKey } from "../../../jwk/signing-key";
 import { testKey } from "../../../local/demo/flows";
-import { importSigningKey } from "../../../plugins/x-custom-jwt/signing-key";
 import { tokenSigner } from "../../../plugins/x-custom-jwt/token";
 
 const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";

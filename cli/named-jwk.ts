@@ -1,0 +1,46 @@
+/** Rules of jwk/ for a key that the user gave: their faults name where it came from. */
+import type { JWK } from "jose";
+import { JwkError } from "../jwk/error";
+import * as parse from "../jwk/parse";
+import * as half from "../jwk/public-half";
+import { importSigningKey } from "../jwk/signing-key";
+import { BadUse } from "./files";
+
+/**
+ * Runs a rule of jwk/.
+ *
+ * @param what the key, or the text, is called in messages, e.g. its file's name
+ * @throws {BadUse} for its `JwkError`
+ */
+export function naming<T>(what: string, rule: () => T): T {
+	try {
+		return rule();
+	} catch (error) {
+		if (!(error instanceof JwkError)) throw error;
+		throw new BadUse(`${what}: ${error.message}`);
+	}
+}
+
+/** See jwk/parse.ts. */
+export function parseJwks(text: string, what: string): JWK[] {
+	return naming(what, () => parse.parseJwks(text));
+}
+
+/** See jwk/public-half.ts. */
+export function publicHalf(jwk: JWK, what: string): JWK {
+	return naming(what, () => half.publicHalf(jwk));
+}
+
+/**
+ * Checks that a JWK can sign tokens, by the plugin's own rules.
+ *
+ * @returns the `alg` of tokens it signs, by default of the key when the JWK has none
+ */
+export function checkPrivate(jwk: JWK, what: string): string {
+	return naming(what, () => importSigningKey(JSON.stringify(jwk)).alg);
+}
+
+/** See jwk/public-half.ts. */
+export async function thumbprint(jwk: JWK, what: string): Promise<string> {
+	return half.thumbprint(publicHalf(jwk, what));
+}

@@ -1,0 +1,77 @@
+import type { JWK } from "jose";
+import { JwkError } from "./error";
+
+/**
+ * Parses the text of a JWK or a JWK Set.
+ *
+ * @throws {JwkError} that fits what the text looks like, and never quotes it as V8 does
+ */
+export function parseJson(text: string): unknown {
+	// RFC 8259 §8.1 lets a parser ignore a byte order mark, which editors on Windows write.
+	const json = text.replace(/^\uFEFF/, "");
+	let value: unknown;
+	try {
+		value = JSON.parse(json);
+	} catch {
+		throw new JwkError("", notJson(json.trim()));
+	}
+	if (typeof value === "string" && value.trim().startsWith("{"))
+		throw new JwkError(
+			"",
+			"not an object but a quoted JWK; leave out the quotes around it",
+		);
+	return value;
+}
+
+/** What is wrong with a text that is not JSON. */
+function notJson(text: string): string {
+	const expected = "a JWK or a JWK Set (RFC 7517) is expected";
+	if (text === "")
+		return "empty; Kong sends an empty text for a vault reference it cannot resolve";
+	if (text.startsWith("{vault://"))
+		return "a vault reference that Kong did not resolve";
+	if (text.startsWith("-----BEGIN "))
+		return `not JSON but PEM; ${expected}, which keys import makes of it`;
+	if (/^\$\{\{.*\}\}$/s.test(text) || /^\$\{?\w+\}?$/.test(text))
+		return "not JSON but the name of an environment variable that was not filled in";
+	if (/^'.*'$/s.test(text))
+		return "not JSON but a quoted text; leave out the quotes around it";
+	if (/^(ey|ew)[\w+/-]+=*$/.test(text))
+		return `not JSON but base64; ${expected} as it is`;
+	return `not JSON; ${expected}`;
+}
+
+/**
+ * Reads one JWK or a JWK Set (RFC 7517 §4, §5).
+ *
+ * @param text JSON
+ * @returns the keys, as they are; only their `kty` and `kid` are known to be texts
+ * @throws {JwkError} naming the member at fault, never its value
+ */
+export function parseJwks(text: string): JWK[] {
+	const json = parseJson(text);
+	const isSet = isObject(json) && Object.hasOwn(json, "keys");
+	const keys = isSet ? json.keys : [json];
+	if (!Array.isArray(keys))
+		throw new JwkError("keys", "must be a list (RFC 7517 §5)");
+	return keys.map((key: unknown, index) => {
+		if (!isJwk(key))
+			throw new JwkError(
+				isSet ? `keys/${index}:` : "",
+				"not a JWK: an object with kty is expected, its kid a text",
+			);
+		return key;
+	});
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isJwk(value: unknown): value is JWK {
+	return (
+		isObject(value) &&
+		typeof value.kty === "string" &&
+		(value.kid === undefined || typeof value.kid === "string")
+	);
+}

@@ -1,0 +1,231 @@
+import {
+	constants,
+	createHash,
+	createHmac,
+	createPrivateKey,
+	createPublicKey,
+	createSecretKey,
+	type JsonWebKey,
+	sign,
+	verify,
+	X509Certificate,
+} from "node:crypto";
+import { promisify } from "node:util";
+import type { ConfigFields } from "../schema/fields";
+import {
+	ALGORITHMS,
+	type Algorithm,
+	algorithmsOf,
+	RSA_BITS,
+} from "./algorithms";
+import { JwkError } from "./error";
+import { checkPrivateMembers, type PrivateJwk } from "./members";
+import { parseJson } from "./parse";
+import { selectKey } from "./select-key";
+
+/** A prepared key: everything about signing that does not depend on what is signed. */
+export interface SigningKey {
+	/** JWS algorithm, the header parameter `alg` (RFC 7518 §3.1, RFC 8037 §3.1). */
+	alg: string;
+	/** Key ID, the header parameter `kid`; absent when the JWK has none. */
+	kid: string | undefined;
+	/** Header parameters of its X.509 certificates, where they are wanted. */
+	certificates: CertificateParameters | undefined;
+	/**
+	 * Computes the JWS signature (RFC 7515 §5.1).
+	 * @param signingInput `BASE64URL(header).BASE64URL(payload)`
+	 * @returns the signature's bytes
+	 */
+	sign(signingInput: string): Promise<Buffer>;
+}
+
+const PSS = {
+	padding: constants.RSA_PKCS1_PSS_PADDING,
+	saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+};
+// JWS wants R and S side by side (RFC 7518 §3.4), not OpenSSL's DER; other keys ignore it.
+const RS = { dsaEncoding: "ieee-p1363" } as const;
+
+interface CertificateParameters {
+	/** The chain, DER in base64, the key's own certificate first (RFC 7515 §4.1.6). */
+	x5c: string[];
+	/** SHA-256 of the key's own certificate, base64url (RFC 7515 §4.1.8). */
+	"x5t#S256": string;
+}
+
+/**
+ * Imports the private JWK of a configuration: validated, converted to PEM, loaded, and tried once,
+ * so that what cannot sign a verifiable token is refused when an instance starts.
+ *
+ * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct; or a JWK Set, of which
+ * only the key that signs is looked at
+ * @throws {JwkError} naming the member at fault, never its value
+ * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
+ */
+export function importSigningKey(
+	text: string,
+	{
+		active_kid,
+		key_id,
+		algorithm,
+		include_x5c,
+	}: Partial<
+		Pick<ConfigFields, "active_kid" | "key_id" | "algorithm" | "include_x5c">
+	> = {},
+): SigningKey {
+	const jwk = checkPrivateMembers(selectKey(parseJson(text), active_kid));
+	const fitting = algorithmsOf(jwk);
+	const alg = algorithm ?? jwk.alg ?? fitting[0];
+	if (!alg || !fitting.includes(alg))
+		throw new JwkError(
+			"",
+			`does not fit the key, which can sign with ${fitting.join(", ")}`,
+			"algorithm",
+		);
+	return {
+		alg,
+		kid: key_id ?? jwk.kid,
+		certificates: include_x5c ? certificateParameters(jwk) : undefined,
+		sign:
+			jwk.kty === "oct"
+				? hmac(jwk, ALGORITHMS[alg])
+				: digitalSignature(jwk, ALGORITHMS[alg]),
+	};
+}
+
+/**
+ * Converts a private JWK to PEM.
+ *
+ * @param jwk an asymmetric private JWK (RFC 7517)
+ * @returns PKCS #8 PEM, `-----BEGIN PRIVATE KEY-----`
+ * @throws whatever OpenSSL says of members that form no key
+ */
+export function privateJwkToPem(jwk: JsonWebKey): string {
+	return createPrivateKey({ key: jwk, format: "jwk" })
+		.export({ type: "pkcs8", format: "pem" })
+		.toString();
+}
+
+/**
+ * @throws {JwkError} when there are no certificates, or the first is not of this key, as RFC 7517
+ * §4.7 demands
+ */
+function certificateParameters(jwk: PrivateJwk): CertificateParameters {
+	const { x5c } = jwk;
+	if (!x5c)
+		throw new JwkError(
+			"x5c",
+			`is missing, which include_x5c puts into the header`,
+		);
+	const chain = x5c.map((certificate, index) => {
+		const parsed = parseCertificate(Buffer.from(certificate, "base64"));
+		if (parsed?.raw.toString("base64") !== certificate)
+			throw new JwkError(
+				`x5c/${index}`,
+				`is no certificate: DER in base64 is expected`,
+			);
+		return parsed;
+	});
+	const [own] = chain;
+	if (!own?.checkPrivateKey(createPrivateKey(toPem(jwk))))
+		throw new JwkError("x5c/0", `is not the certificate of this key`);
+	const thumbprint = createHash("sha256").update(own.raw).digest("base64url");
+	if (jwk["x5t#S256"] && jwk["x5t#S256"] !== thumbprint)
+		throw new JwkError("x5t#S256", `is not the thumbprint of x5c/0`);
+	return { x5c, "x5t#S256": thumbprint };
+}
+
+function parseCertificate(der: Buffer): X509Certificate | undefined {
+	try {
+		return new X509Certificate(der);
+	} catch {
+		return undefined;
+	}
+}
+
+// On this thread: hashing a token takes less of it than handing the hash to the pool would.
+function hmac(jwk: PrivateJwk, { hash, hashBytes = 0 }: Algorithm) {
+	const key = createSecretKey(Buffer.from(jwk.k ?? "", "base64url"));
+	if ((key.symmetricKeySize ?? 0) < hashBytes)
+		throw new JwkError(
+			"k",
+			`must have at least ${hashBytes} bytes (RFC 7518 §3.2)`,
+		);
+	return async (signingInput: string) =>
+		createHmac(hash ?? "", key)
+			.update(signingInput)
+			.digest();
+}
+
+// node:crypto signs on libuv's thread pool when it gets a callback.
+const signOnPool = promisify(sign);
+
+function digitalSignature(
+	jwk: PrivateJwk,
+	{ hash, isPss, isQuick }: Algorithm,
+) {
+	if (jwk.kty === "RSA") requireOneRsaKey(jwk);
+	const key = createPrivateKey(toPem(jwk));
+	if ((key.asymmetricKeyDetails?.modulusLength ?? RSA_BITS) < RSA_BITS)
+		throw new JwkError(
+			"n",
+			`must have at least ${RSA_BITS} bits (RFC 7518 §3.3)`,
+		);
+	const options = isPss ? PSS : RS;
+	const probe = Buffer.from("probe");
+	const { kty, crv, n, e, x, y } = jwk;
+	if (!verifies({ kty, crv, n, e, x, y }))
+		throw new JwkError(
+			"",
+			`its public and its private members are not of one key`,
+		);
+	const input = { key, ...options };
+	return isQuick
+		? async (text: string) => sign(hash, Buffer.from(text), input)
+		: (text: string) => signOnPool(hash, Buffer.from(text), input);
+
+	function verifies(publicJwk: JsonWebKey): boolean {
+		try {
+			const signature = sign(hash, probe, { key, ...options });
+			const publicKey = createPublicKey({ key: publicJwk, format: "jwk" });
+			return verify(hash, probe, { key: publicKey, ...options }, signature);
+		} catch {
+			return false;
+		}
+	}
+}
+
+/**
+ * OpenSSL signs with an RSA key some of whose members are of another key, only several times slower,
+ * so that nobody would notice (RFC 8017 §3.2 says how they belong together).
+ */
+function requireOneRsaKey(jwk: PrivateJwk): void {
+	const [n, e, d, p, q, dp, dq, qi] = (
+		["n", "e", "d", "p", "q", "dp", "dq", "qi"] as const
+	).map((member) =>
+		BigInt(`0x0${Buffer.from(jwk[member] ?? "", "base64url").toString("hex")}`),
+	) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+	if (e < 3n) throw new JwkError("e", `must be at least 3 (RFC 8017 §3.1)`);
+	const fits =
+		p > 1n &&
+		q > 1n &&
+		n === p * q &&
+		(e * dp) % (p - 1n) === 1n &&
+		(e * dq) % (q - 1n) === 1n &&
+		(q * qi) % p === 1n &&
+		d % (p - 1n) === dp &&
+		d % (q - 1n) === dq;
+	if (!fits)
+		throw new JwkError(
+			"",
+			`its members n, e, d, p, q, dp, dq, qi are not of one RSA key`,
+		);
+}
+
+function toPem(jwk: PrivateJwk): string {
+	try {
+		return privateJwkToPem(jwk);
+	} catch {
+		throw new JwkError("", `its members form no ${jwk.kty} key`);
+	}
+}
