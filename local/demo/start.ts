@@ -125,7 +125,7 @@ async function run(
 		const { status, body } = await flow.send();
 		const { jwt, message } = JSON.parse(body);
 		const token = jwt
-			? `verified  client_id ${printable(String(jwt.claims.client_id))}`
+			? `verified  ${printable(`${jwt.claims.auth_method}`.padEnd(8))}  client_id ${printable(String(jwt.claims.client_id))}`
 			: `no token  ${printable(message ?? body)}`;
 		const whole =
 			verbose && jwt

@@ -57,7 +57,7 @@ test("--check prints a line per flow on each plugin server, and exits 0", async 
 	for (const line of servers[2]?.trim().split("\n") ?? [])
 		expect(line).toMatch(/^ok {5}\S.* {2}\d{3} {2}(verified|no token) /);
 	expect(servers[2]).toMatch(
-		/^ok {5}Basic .* 200 {2}verified {2}client_id my-user$/m,
+		/^ok {5}Basic .* 200 {2}verified {2}basic {5}client_id my-user$/m,
 	);
 	expect(servers[2]?.trim().split("\n").length).toBeGreaterThanOrEqual(14);
 	expect(code).toBe(0);
