@@ -7,6 +7,7 @@ import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { configCheck } from "./commands/config-check";
 import { gateway } from "./commands/gateway";
+import { init } from "./commands/init";
 import { keysGenerate } from "./commands/keys-generate";
 import { keysPem } from "./commands/keys-pem";
 import { keysPublic } from "./commands/keys-public";
@@ -30,6 +31,7 @@ Example:
   $ x-custom-jwt keys generate --alg ES256 --out keys/2027
   $ x-custom-jwt config check kong.yml`,
 	)
+	.addCommand(init())
 	.addCommand(gateway())
 	.addCommand(
 		new Command("keys")

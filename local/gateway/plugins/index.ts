@@ -8,6 +8,7 @@ import { keyAuth } from "./key-auth";
 import { mtlsAuth } from "./mtls-auth";
 import { openidConnect } from "./openid-connect";
 import { requestTermination } from "./request-termination";
+import { responseTransformer } from "./response-transformer";
 import type { StandIn } from "./stand-in";
 
 /** The bundled plugins the gateway knows, by Kong's names. */
@@ -23,4 +24,5 @@ export const standIns: Record<string, StandIn> = {
 	"post-function": postFunction,
 	"pre-function": preFunction,
 	"request-termination": requestTermination,
+	"response-transformer": responseTransformer,
 };

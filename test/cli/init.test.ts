@@ -1,0 +1,115 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { loadDeclarative } from "../../declarative/model";
+import type { Anything } from "../../local/backend/backend";
+import { type Demo, startDemo } from "../../local/demo/demo";
+import { send } from "../../local/http";
+import { run } from "../support/cli";
+import { dedicatedServer, temporaryFolder } from "../support/server";
+
+const folder = join(temporaryFolder(), "starter");
+const file = join(folder, "kong.yml");
+const VARIABLE = "X_CUSTOM_JWT_PRIVATE_JWK";
+
+let printed: string;
+let demo: Demo | undefined;
+beforeAll(async () => {
+	const { stdout, code } = await run([
+		"init",
+		"--service",
+		"orders",
+		"--url",
+		"http://httpbin:9000/anything",
+		"--gateway",
+		"https://kong-gateway:8443/",
+		"--discovery",
+		"--out",
+		folder,
+	]);
+	expect(code).toBe(0);
+	printed = stdout;
+});
+afterAll(() => demo?.close());
+
+test("config check finds no fault in the starter", async () => {
+	const { code, stdout } = await run(["config", "check", file]);
+	expect(stdout).not.toMatch(/ (error|warning): /);
+	expect(code).toBe(0);
+});
+
+test("the starter and its keys are for nobody else to read, and the private key is not in it", () => {
+	const key = join(folder, "keys/private-jwk.json");
+	for (const path of [file, key]) expect(statSync(path).mode & 0o077).toBe(0);
+	const { d } = JSON.parse(readFileSync(key, "utf8"));
+	expect(readFileSync(file, "utf8")).not.toContain(d);
+});
+
+test("the starter runs: the printed request gets a token that the published key verifies", async () => {
+	const key = readFileSync(join(folder, "keys/private-jwk.json"), "utf8");
+	process.env[VARIABLE] = key;
+	demo = await startDemo({
+		configuration: loadDeclarative([file]),
+		pluginServerCommand: dedicatedServer(),
+		algorithms: ["ES256"],
+		log: () => {},
+	});
+	const apikey = /apikey: ([\w-]+)/.exec(printed)?.[1] ?? "";
+	const { httpUrl } = demo.gateway;
+	const { body } = await send(`${httpUrl}/orders`, { headers: { apikey } });
+	const { claims } = (JSON.parse(body) as Anything).jwt;
+	expect(claims).toMatchObject({ client_id: "example", auth_method: "key" });
+
+	const discovery = await send(
+		`${httpUrl}/x-custom-jwt/.well-known/openid-configuration`,
+	);
+	expect(JSON.parse(discovery.body)).toMatchObject({
+		issuer: claims.iss,
+		jwks_uri: `${claims.iss}/jwks`,
+		id_token_signing_alg_values_supported: ["ES256"],
+	});
+	const jwks = await send(`${httpUrl}/x-custom-jwt/jwks`, {
+		headers: { origin: "https://app.example" },
+	});
+	expect(jwks.headers).toMatchObject({
+		"cache-control": "public, max-age=3600",
+		"access-control-allow-origin": "*",
+	});
+});
+
+test.each([
+	["--service", "a b"],
+	["--url", "orders:8080"],
+	["--gateway", "ftp://x"],
+])("%s %s is refused, and nothing is written", async (option, value) => {
+	const args = new Map([
+		["--service", "s"],
+		["--url", "http://s"],
+		["--gateway", "http://g"],
+		[option, value],
+	]);
+	const { code, stderr } = await run([
+		"init",
+		...[...args].flat(),
+		"--out",
+		join(folder, "no"),
+	]);
+	expect([code, stderr]).toEqual([2, expect.stringContaining(option)]);
+	expect(() => statSync(join(folder, "no"))).toThrow("ENOENT");
+});
+
+test("a starter that is there is not overwritten", async () => {
+	const before = readFileSync(file, "utf8");
+	const { code } = await run([
+		"init",
+		"--service",
+		"s",
+		"--url",
+		"http://s",
+		"--gateway",
+		"http://g",
+		"--out",
+		folder,
+	]);
+	expect(code).toBe(2);
+	expect(readFileSync(file, "utf8")).toBe(before);
+});
