@@ -4,8 +4,10 @@ import {
 	InvalidArgumentError,
 	Option,
 } from "@commander-js/extra-typings";
+import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { generateKey } from "../../jwk/generate";
 import { writeNew } from "../files";
-import { ALGORITHMS, generateKey, readKey, writeKeyFiles } from "../keys";
+import { readKey, writeKeyFiles } from "../keys";
 import { print } from "../output";
 import { KEY_VARIABLE, starter } from "../starter";
 
@@ -24,7 +26,7 @@ export function init() {
 		)
 		.addOption(
 			new Option("--alg <alg>", "JWS algorithm of the key")
-				.choices(ALGORITHMS)
+				.choices(PUBLIC_KEY_ALGORITHMS)
 				.default("ES256"),
 		)
 		.option(

@@ -1,8 +1,8 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
 
 import { loadDeclarative } from "../../declarative/model";
+import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { printable } from "../../jwk/printable";
-import { ALGORITHMS } from "../../schema/fields";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
@@ -81,9 +81,6 @@ function startWith(
 		log: stderrLog(options.verbose ? "info" : "warn"),
 	});
 }
-
-/** What the JWK Set of a gateway can verify. */
-const PUBLIC_KEY_ALGORITHMS = ALGORITHMS.filter((alg) => !alg.startsWith("HS"));
 
 async function introduce({
 	gateway,
