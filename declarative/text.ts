@@ -137,8 +137,9 @@ const HIDDEN_QUOTE = "\uE000";
  * quotes, is what its maintainers recommend; as YAML it is none.
  */
 function hideQuotes(text: string): string {
-	return text.replaceAll(/\$\{\{[^{}"\n]*"[^"\n]*"[^{}"\n]*\}\}/g, (variable) =>
-		variable.replaceAll('"', HIDDEN_QUOTE),
+	return text.replaceAll(
+		/\$\{\{[^{}"\\\n]*"[^"\\\n]*"[^{}"\\\n]*\}\}/g,
+		(variable) => variable.replaceAll('"', HIDDEN_QUOTE),
 	);
 }
 

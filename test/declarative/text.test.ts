@@ -41,3 +41,11 @@ test("an edit leaves decK's variables byte for byte", () => {
 		{ path: "kong.yml", text: DECK.replace("old", '"new"') },
 	]);
 });
+
+test("a variable whose quotes are escaped, as in JSON, is read as it is", () => {
+	const variable = `\${{ env "DECK_ISS" }}`;
+	const text = JSON.stringify({
+		plugins: [{ name: "x-custom-jwt", config: { iss: variable } }],
+	});
+	expect((fieldNode(entryOf(text), "iss") as Scalar).value).toBe(variable);
+});
