@@ -20,6 +20,7 @@ import {
 	type ServedJwks,
 	servedJwks,
 } from "../declarative/text";
+import { canonical } from "../jwk/canonical";
 import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-half";
@@ -419,6 +420,12 @@ function checkSet(
 		if (key.kty === "oct") continue;
 		try {
 			publicHalf(key, `${what}: ${nameOf(key)}`);
+			const { changed } = canonical(key);
+			if (changed.length)
+				add(
+					"error",
+					`${what}: ${nameOf(key)}: ${changed.join(", ")} must have the octets that the key demands (RFC 7518 §6), or verifiers in Go refuse the whole set: x-custom-jwt keys public`,
+				);
 		} catch (error) {
 			if (!(error instanceof BadUse)) throw error;
 			add("error", error.message);

@@ -1,7 +1,5 @@
 import type { JWK } from "jose";
 import { isReference } from "../declarative/references";
-import { parseJson } from "../jwk/parse";
-import { selectKey } from "../jwk/select-key";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
 
 /** What signs the tokens of a plugin entry. */
@@ -24,12 +22,8 @@ export type Signing =
  * @throws {Misconfigured} naming the field, or the member of the JWK, that is at fault
  */
 export function signingOf(config: Record<string, unknown>): Signing {
-	const { private_jwk, active_kid } = config;
+	const { private_jwk } = config;
 	if (isReference(private_jwk)) return { reference: private_jwk };
-	const { alg, kid } = parseConfig(config).signingKey;
-	// It has been parsed: what signs is a private JWK.
-	const json = parseJson(String(private_jwk));
-	const wanted = typeof active_kid === "string" ? active_kid : undefined;
-	const jwk = selectKey(json, wanted) as JWK;
+	const { alg, kid, jwk } = parseConfig(config).signingKey;
 	return { jwk, alg, kid };
 }

@@ -1,6 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { calculateJwkThumbprint, type JWK } from "jose";
 import { RSA_BITS } from "./algorithms";
+import { canonical } from "./canonical";
 import { JwkError } from "./error";
 import { keyTypeOf } from "./members";
 import { quoted } from "./printable";
@@ -30,10 +31,12 @@ export function nameOf({ kid }: JWK): string {
 /**
  * The public half of a JWK: its public members and those about the key, nothing else.
  *
- * @param jwk a private or a public JWK
+ * @param given a private or a public JWK
+ * @returns canonical form
  * @throws {JwkError} for a symmetric key, which has none, and for members that form no key
  */
-export function publicHalf(jwk: JWK): JWK {
+export function publicHalf(given: JWK): JWK {
+	const jwk = canonical(given).jwk as JWK;
 	if (jwk.kty === "oct")
 		throw new JwkError(
 			"",

@@ -18,9 +18,11 @@ import {
 	algorithmsOf,
 	RSA_BITS,
 } from "./algorithms";
+import { canonical } from "./canonical";
 import { JwkError } from "./error";
 import { checkPrivateMembers, type PrivateJwk } from "./members";
 import { parseJson } from "./parse";
+import { checkRsa, completeRsa } from "./rsa";
 import { selectKey } from "./select-key";
 
 /** A prepared key: everything about signing that does not depend on what is signed. */
@@ -31,6 +33,10 @@ export interface SigningKey {
 	kid: string | undefined;
 	/** Header parameters of its X.509 certificates, where they are wanted. */
 	certificates: CertificateParameters | undefined;
+	/** What is allowed in the key, but better otherwise. */
+	warnings: string[];
+	/** The private JWK in canonical form, complete. */
+	jwk: PrivateJwk;
 	/**
 	 * Computes the JWS signature (RFC 7515 §5.1).
 	 * @param signingInput `BASE64URL(header).BASE64URL(payload)`
@@ -73,7 +79,16 @@ export function importSigningKey(
 		Pick<ConfigFields, "active_kid" | "key_id" | "algorithm" | "include_x5c">
 	> = {},
 ): SigningKey {
-	const jwk = checkPrivateMembers(selectKey(parseJson(text), active_kid));
+	const { jwk: given, changed } = canonical(
+		selectKey(parseJson(text), active_kid),
+	);
+	const { alg: ownAlg, kid: ownKid, ...members } = given;
+	// What the configuration replaces need not be usable.
+	const jwk = checkPrivateMembers({
+		...completeRsa(members),
+		...(algorithm === undefined && ownAlg !== undefined && { alg: ownAlg }),
+		...(key_id === undefined && ownKid !== undefined && { kid: ownKid }),
+	});
 	const fitting = algorithmsOf(jwk);
 	const alg = algorithm ?? jwk.alg ?? fitting[0];
 	if (!alg || !fitting.includes(alg))
@@ -82,14 +97,23 @@ export function importSigningKey(
 			`does not fit the key, which can sign with ${fitting.join(", ")}`,
 			"algorithm",
 		);
+	const formWarnings = changed.length
+		? [
+				`${changed.join(", ")} must have the octets that the key demands (RFC 7518 §6); the canonical form is used`,
+			]
+		: [];
+	const keyWarnings = jwk.kty === "RSA" ? checkRsa(jwk) : [];
+	const signature =
+		jwk.kty === "oct"
+			? hmac(jwk, ALGORITHMS[alg])
+			: digitalSignature(jwk, ALGORITHMS[alg]);
 	return {
 		alg,
 		kid: key_id ?? jwk.kid,
 		certificates: include_x5c ? certificateParameters(jwk) : undefined,
-		sign:
-			jwk.kty === "oct"
-				? hmac(jwk, ALGORITHMS[alg])
-				: digitalSignature(jwk, ALGORITHMS[alg]),
+		warnings: [...formWarnings, ...keyWarnings],
+		jwk,
+		sign: signature,
 	};
 }
 
@@ -151,6 +175,9 @@ function hmac(jwk: PrivateJwk, { hash, hashBytes = 0 }: Algorithm) {
 			"k",
 			`must have at least ${hashBytes} bytes (RFC 7518 §3.2)`,
 		);
+	const bytes = key.export();
+	if (bytes.every((byte) => byte === bytes[0]))
+		throw new JwkError("k", "is one byte repeated, which anybody may guess");
 	return async (signingInput: string) =>
 		createHmac(hash ?? "", key)
 			.update(signingInput)
@@ -164,7 +191,6 @@ function digitalSignature(
 	jwk: PrivateJwk,
 	{ hash, isPss, isQuick }: Algorithm,
 ) {
-	if (jwk.kty === "RSA") requireOneRsaKey(jwk);
 	const key = createPrivateKey(toPem(jwk));
 	if ((key.asymmetricKeyDetails?.modulusLength ?? RSA_BITS) < RSA_BITS)
 		throw new JwkError(
@@ -193,33 +219,6 @@ function digitalSignature(
 			return false;
 		}
 	}
-}
-
-/**
- * OpenSSL signs with an RSA key some of whose members are of another key, only several times slower,
- * so that nobody would notice (RFC 8017 §3.2 says how they belong together).
- */
-function requireOneRsaKey(jwk: PrivateJwk): void {
-	const [n, e, d, p, q, dp, dq, qi] = (
-		["n", "e", "d", "p", "q", "dp", "dq", "qi"] as const
-	).map((member) =>
-		BigInt(`0x0${Buffer.from(jwk[member] ?? "", "base64url").toString("hex")}`),
-	) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
-	if (e < 3n) throw new JwkError("e", `must be at least 3 (RFC 8017 §3.1)`);
-	const fits =
-		p > 1n &&
-		q > 1n &&
-		n === p * q &&
-		(e * dp) % (p - 1n) === 1n &&
-		(e * dq) % (q - 1n) === 1n &&
-		(q * qi) % p === 1n &&
-		d % (p - 1n) === dp &&
-		d % (q - 1n) === dq;
-	if (!fits)
-		throw new JwkError(
-			"",
-			`its members n, e, d, p, q, dp, dq, qi are not of one RSA key`,
-		);
 }
 
 function toPem(jwk: PrivateJwk): string {

@@ -106,7 +106,7 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 	);
 	faults.push(...found);
 	const warnings =
-		faults.length > 0 ? [] : warningsOf({ ...fields, templates });
+		faults.length > 0 ? [] : warningsOf({ ...fields, templates, signingKey });
 	if (faults.length > 0 || !signingKey)
 		return { faults, warnings, config: undefined };
 	const scope = { service_id, route_id, consumer_id };

@@ -15,9 +15,22 @@ const SENT = ["headers.", "query_params."];
  * @param config what decides it; templates parsed
  */
 export function warningsOf(
-	config: Pick<Config, "auth_methods" | "trust_client_claims" | "templates">,
+	config: Pick<Config, "auth_methods" | "trust_client_claims" | "templates"> & {
+		signingKey: Config["signingKey"] | undefined;
+	},
 ): Fault[] {
-	return [...sameNames(config), ...chosenByClient(config)];
+	return [
+		...sameNames(config),
+		...chosenByClient(config),
+		...ofKey(config.signingKey),
+	];
+}
+
+function ofKey(key: Config["signingKey"] | undefined): Fault[] {
+	return (key?.warnings ?? []).map((warning) => ({
+		field: "private_jwk",
+		message: `private_jwk: ${warning}`,
+	}));
 }
 
 /** A user, an API key and an OAuth client of one name get equal tokens. */

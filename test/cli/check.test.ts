@@ -43,6 +43,18 @@ const publish = (...keys: object[]) =>
 const RS256 = JSON.parse(testKey("RS256-jwk-public.json"));
 const OTHER = JSON.parse(testKey("idp-jwk-public.json"));
 
+test("a published key with octets too many or too few is an error", async () => {
+	const n = Buffer.concat([
+		Buffer.alloc(1),
+		Buffer.from(RS256.n, "base64url"),
+	]).toString("base64url");
+	const findings = await publish({ ...RS256, n });
+	expect(findings).toContainEqual(
+		expect.stringContaining("n must have the octets that the key demands"),
+	);
+	expect(findings.join()).not.toContain("is another key than");
+});
+
 describe("config check", () => {
 	test("finds no error in the examples, which make up one configuration", async () => {
 		const files = ["kong.yml", "kong-enterprise.yml"].map((name) =>

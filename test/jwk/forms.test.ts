@@ -1,0 +1,211 @@
+/** Forms of one key that differ, and keys that are too weak. */
+import {
+	createPublicKey,
+	generateKeyPairSync,
+	generatePrimeSync,
+	type JsonWebKey,
+	verify,
+} from "node:crypto";
+import { calculateJwkThumbprint } from "jose";
+import { parseJwks } from "../../jwk/parse";
+import { publicHalf, thumbprint } from "../../jwk/public-half";
+import { importSigningKey } from "../../jwk/signing-key";
+
+const load = (jwk: object, options = {}) =>
+	importSigningKey(JSON.stringify(jwk), options);
+
+const RSA = generateKeyPairSync("rsa", {
+	modulusLength: 2048,
+}).privateKey.export({ format: "jwk" });
+
+/** A P-256 key whose x begins with a zero octet. */
+function withLeadingZero(): JsonWebKey & { x: string } {
+	for (;;) {
+		const jwk = generateKeyPairSync("ec", {
+			namedCurve: "P-256",
+		}).privateKey.export({ format: "jwk" });
+		if (Buffer.from(jwk.x ?? "", "base64url")[0] === 0)
+			return { ...jwk, x: String(jwk.x) };
+	}
+}
+
+function withoutZeros(text: string): string {
+	const bytes = Buffer.from(text, "base64url");
+	return bytes
+		.subarray(bytes.findIndex((byte) => byte !== 0))
+		.toString("base64url");
+}
+
+function withZero(text: string | undefined): string {
+	const bytes = Buffer.from(text ?? "", "base64url");
+	return Buffer.concat([Buffer.alloc(1), bytes]).toString("base64url");
+}
+
+describe("another form of a key", () => {
+	test("a coordinate without its zero octet is taken with a warning and published canonical", async () => {
+		const jwk = withLeadingZero();
+		const short = { ...jwk, kty: "EC", x: withoutZeros(jwk.x) };
+		expect(load(jwk).warnings).toEqual([]);
+		expect(load(short).warnings).toEqual([
+			expect.stringMatching(/^x must have the octets/),
+		]);
+		expect(publicHalf(short)).toHaveProperty("x", jwk.x);
+		expect(await thumbprint(short)).toBe(
+			await calculateJwkThumbprint({ ...jwk, kty: "EC" }),
+		);
+	});
+
+	test("RSA integers lose their leading zero octets", () => {
+		const long = { ...RSA, kty: "RSA", n: withZero(RSA.n) };
+		expect(load(long).warnings).toHaveLength(1);
+		expect(publicHalf(long)).toHaveProperty("n", RSA.n);
+	});
+
+	test("an RSA key of n, e and d alone signs", async () => {
+		const { kty, n, e, d } = RSA;
+		const key = load({ kty, n, e, d });
+		const signature = await key.sign("text");
+		const publicKey = createPublicKey({ key: { kty, n, e }, format: "jwk" });
+		expect(verify("sha256", Buffer.from("text"), publicKey, signature)).toBe(
+			true,
+		);
+		expect([key.jwk.p, key.jwk.q].sort()).toEqual([RSA.p, RSA.q].sort());
+	});
+
+	test.each([
+		["d is of another key", { d: "Aw" }],
+		["n is even", { n: "gA" }],
+	])("n, e and d alone are refused when %s", (_, change) => {
+		const { kty, n, e, d } = RSA;
+		expect(() => load({ kty, n, e, d, ...change })).toThrow(
+			/not of one RSA|less/,
+		);
+	});
+
+	test("null and empty members are as if they were not there", () => {
+		const jwk = { ...RSA, oth: [], x5c: [], key_ops: [], use: null, kid: null };
+		expect(load(jwk)).toMatchObject({ kid: undefined });
+		expect(load({ ...RSA, oth: null, x5c: null, key_ops: null }).alg).toBe(
+			"RS256",
+		);
+	});
+
+	test("algorithm and key_id replace an alg and a kid that cannot be used", () => {
+		const jwk = { ...RSA, alg: "RSA-OAEP", kid: 7 };
+		expect(load(jwk, { algorithm: "PS256", key_id: "new" })).toMatchObject({
+			alg: "PS256",
+			kid: "new",
+		});
+	});
+
+	test("a byte order mark is skipped", () => {
+		const text = `\uFEFF${JSON.stringify(RSA)}`;
+		expect(importSigningKey(text).alg).toBe("RS256");
+		expect(parseJwks(text)).toHaveLength(1);
+	});
+});
+
+test.each([
+	["PEM", "-----BEGIN PRIVATE KEY-----\nMII", "PEM"],
+	["quoted", JSON.stringify(JSON.stringify(RSA)), "quoted JWK"],
+	["in single quotes", `'${JSON.stringify(RSA)}'`, "quoted"],
+	["base64", Buffer.from(JSON.stringify(RSA)).toString("base64"), "base64"],
+	["decK’s", `\${{ env "DECK_KEY" }}`, "environment variable"],
+	["of a shell", "$PRIVATE_JWK", "environment variable"],
+	["a vault reference", "{vault://env/key}", "vault reference"],
+])("what is not JSON is named for what it is: %s", (_, text, named) => {
+	expect(() => importSigningKey(text)).toThrow(named);
+});
+
+describe("a weak key is refused", () => {
+	const base64url = (value: bigint) => {
+		const hex = value.toString(16);
+		return Buffer.from(
+			hex.padStart(hex.length + (hex.length % 2), "0"),
+			"hex",
+		).toString("base64url");
+	};
+	/** The RSA key of two numbers; d with the order that they would have as primes. */
+	function rsaOf(p: bigint, q: bigint, e = 65537n) {
+		const inverse = (value: bigint, modulus: bigint) => {
+			let [r, next, t, nextT] = [modulus, value % modulus, 0n, 1n];
+			while (next !== 0n) {
+				const quotient = r / next;
+				[r, next, t, nextT] = [
+					next,
+					r - quotient * next,
+					nextT,
+					t - quotient * nextT,
+				];
+			}
+			return ((t % modulus) + modulus) % modulus;
+		};
+		const d = inverse(e, (p - 1n) * (q - 1n));
+		const members = {
+			n: p * q,
+			e,
+			d,
+			p,
+			q,
+			dp: d % (p - 1n),
+			dq: d % (q - 1n),
+			qi: inverse(q, p),
+		};
+		return {
+			kty: "RSA",
+			...Object.fromEntries(
+				Object.entries(members).map(([name, value]) => [
+					name,
+					base64url(value),
+				]),
+			),
+		};
+	}
+	const prime = (bits: number, options = {}) =>
+		generatePrimeSync(bits, { bigint: true, ...options });
+	const fitting = (bits: number, e: bigint): bigint => {
+		for (;;) {
+			const one = prime(bits);
+			// Its two highest bits set, as FIPS 186-5 wants the primes.
+			if (one >> BigInt(bits - 2) === 3n && (one - 1n) % e !== 0n) return one;
+		}
+	};
+
+	test("whose primes are of different size", () => {
+		expect(() =>
+			load(rsaOf(fitting(1536, 65537n), fitting(512, 65537n))),
+		).toThrow("far shorter than half the modulus");
+	});
+
+	test("whose primes are close together", () => {
+		const p = fitting(1024, 65537n);
+		let q = p + 2n;
+		// Any odd number as near shows it: distance is looked at before primality.
+		while ((q - 1n) % 65537n === 0n) q += 2n;
+		const jwk = rsaOf(q, p);
+		expect(() => load(jwk)).toThrow("too close together");
+	});
+
+	test.each([
+		[3n, true],
+		[17n, true],
+		[5n, false],
+		[257n, false],
+	])("with e = %s, or taken with a warning", (e, isTaken) => {
+		const jwk = rsaOf(fitting(1024, e), fitting(1024, e), e);
+		if (isTaken)
+			expect(load(jwk).warnings).toEqual([
+				expect.stringContaining(`e is ${e}`),
+			]);
+		else expect(() => load(jwk)).toThrow("e must be 3, 17, or at least 65537");
+	});
+
+	test("whose e is even", () => {
+		expect(() => load({ ...RSA, e: "AQAC" })).toThrow("e must be odd");
+	});
+
+	test("that is one byte repeated", () => {
+		const k = Buffer.alloc(64, 65).toString("base64url");
+		expect(() => load({ kty: "oct", k })).toThrow("k is one byte repeated");
+	});
+});
