@@ -1,11 +1,15 @@
 /** Kong's side of the protocol ProtoBuf:1, as recorded from real Kong and as its source has it when something goes wrong. */
 import { createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseDeclarative } from "../../../declarative/model";
+import { testKey } from "../../../local/demo/flows";
 import { makeCertificate } from "../../../local/gateway/certificate";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
-import type { PluginInfo } from "../../../local/gateway/plugin-server";
+import {
+	type PluginInfo,
+	PluginServer,
+} from "../../../local/gateway/plugin-server";
 import { ProtoBufRpc } from "../../../local/gateway/protobuf";
 import { send } from "../../../local/http";
 import {
@@ -15,7 +19,13 @@ import {
 } from "../../../pluginserver/frames";
 import { PDK, RpcCall, RpcReturn } from "../../../pluginserver/messages";
 import { decode } from "../../../pluginserver/protobuf";
-import { temporaryFolder } from "../../support/server";
+import {
+	dedicatedServer,
+	runServer,
+	startServer,
+	temporaryFolder,
+	until,
+} from "../../support/server";
 import { type RecordedFrame, readWire, typesByName } from "../../support/wire";
 
 /** What the recordings were made with. */
@@ -288,4 +298,47 @@ test("nobody on the socket is 500, and nothing is proxied", async () => {
 	const { status, body } = await ask(gateway.httpUrl);
 	expect(status).toBe(500);
 	expect(body).toContain("An unexpected error occurred");
+});
+
+test("a request in flight when the plugin server is killed is answered by the one that took over", async () => {
+	const command = dedicatedServer();
+	const log = () => {};
+	const info = await new PluginServer(command, log).query();
+	const old = await startServer(command);
+	const rpc = new ProtoBufRpc(old.socketPath, log);
+	const config = {
+		private_jwk: testKey("ES256-jwk-private.json"),
+		downstream_custom_jwt_header: "X-Token",
+	};
+	const gateway = await startGateway({
+		configuration: parseDeclarative(
+			CONFIGURATION.replace(
+				"{ name: probe }",
+				`{ name: x-custom-jwt, config: ${JSON.stringify(config)} }`,
+			),
+			"test.yml",
+		),
+		externalPlugins: [new ExternalPlugin(info, rpc, log)],
+		httpPort: 0,
+		httpsPort: 0,
+		clientCa: (await makeCertificate([{ CN: ["other CA"] }], { days: 1 })).cert,
+		resolve: new Map([["127.0.0.1:9100", "127.0.0.1:1"]]),
+		log,
+	});
+	closers.push(
+		() => gateway.close(),
+		() => rpc.close(),
+	);
+	const before = await ask(gateway.httpUrl);
+	expect(before.headers["x-token"]).toMatch(/^ey/);
+
+	old.signal("SIGSTOP");
+	const inFlight = ask(gateway.httpUrl);
+	const successor = runServer(command, [], dirname(old.socketPath));
+	await until("it takes over", () => successor.output.includes("msg=started"));
+	await old.kill();
+	const { headers } = await inFlight;
+	expect(headers["x-token"]).toMatch(/^ey/);
+	expect(headers["x-token"]).not.toBe(before.headers["x-token"]);
+	await successor.kill();
 });
