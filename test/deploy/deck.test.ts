@@ -82,7 +82,7 @@ describe.each([
 		);
 		expect(lines).toContainEqual(
 			expect.stringMatching(
-				/^\[error\] (starting instance|x-custom-jwt): .*private_jwk is empty/,
+				/^\[error\] (starting instance|x-custom-jwt): .*private_jwk: empty/,
 			),
 		);
 	});

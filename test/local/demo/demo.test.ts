@@ -446,8 +446,8 @@ describe("when something breaks", () => {
 	});
 
 	test.each([
-		["is empty, as an unresolved vault reference", "", "private_jwk is empty"],
-		["is a PEM", "-----BEGIN PRIVATE KEY-----", "private_jwk is not JSON"],
+		["is empty, as an unresolved vault reference", "", "private_jwk: empty"],
+		["is a PEM", "-----BEGIN PRIVATE KEY-----", "private_jwk: not JSON"],
 		["is only public", testKey("RS256-jwk-public.json"), "private_jwk/d"],
 	])(
 		"a private_jwk that %s answers 500 and names the fault in the log",

@@ -287,7 +287,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 			/config\/set_claims\/client_id/,
 		],
 		[{ not_before: 1800 }, /config\/not_before must be less/],
-		[{ algorithm: "RS256" }, /config\/algorithm does not fit/],
+		[{ algorithm: "RS256" }, /config\/algorithm: does not fit/],
 		[{ include_x5c: true }, /private_jwk\/x5c is missing/],
 		[{ active_kid: "other" }, /config\/active_kid: no key/],
 	])("starts no instance of %j, and names the field", async (config, named) => {

@@ -468,9 +468,9 @@ describe.each(SERVERS)("$name", ({ command }) => {
 		[
 			"is not JSON",
 			JWK.replace(`"${privateJwk.d}"`, privateJwk.d),
-			/^private_jwk /,
+			/^private_jwk: /,
 		],
-		["is an unresolved reference", "", /^private_jwk /],
+		["is an unresolved reference", "", /^private_jwk: /],
 		["lacks a member", jwkWith({ d: undefined }), /^private_jwk\/d /],
 		["has a member of a wrong type", jwkWith({ p: 7 }), /^private_jwk\/p /],
 		["is of an unknown type", jwkWith({ kty: "XY" }), /^private_jwk\/kty /],
