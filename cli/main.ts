@@ -9,6 +9,7 @@ import { configCheck } from "./commands/config-check";
 import { gateway } from "./commands/gateway";
 import { init } from "./commands/init";
 import { keysGenerate } from "./commands/keys-generate";
+import { keysImport } from "./commands/keys-import";
 import { keysPem } from "./commands/keys-pem";
 import { keysPublic } from "./commands/keys-public";
 import { keysRotate } from "./commands/keys-rotate";
@@ -38,6 +39,7 @@ Example:
 			.description("generate, convert and rotate keys")
 			.addCommand(keysGenerate())
 			.addCommand(keysPublic())
+			.addCommand(keysImport())
 			.addCommand(keysPem())
 			.addCommand(keysThumbprint())
 			.addCommand(keysRotate()),

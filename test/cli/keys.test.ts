@@ -1,4 +1,8 @@
-import { createPrivateKey, createPublicKey } from "node:crypto";
+import {
+	createPrivateKey,
+	createPublicKey,
+	generateKeyPairSync,
+} from "node:crypto";
 import {
 	chmodSync,
 	existsSync,
@@ -310,5 +314,22 @@ describe("any key", () => {
 			},
 		);
 		await fc.assert(property, { numRuns: 40 });
+	});
+});
+
+test("keys import writes a private JWK for its owner only, and overwrites nothing", async () => {
+	const source = join(folder, "import.pem");
+	const out = join(folder, "imported.json");
+	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+	writeFileSync(source, privateKey.export({ type: "sec1", format: "pem" }));
+	const command = ["keys", "import", source, "--kid", "new", "--out", out];
+	expect(await run(command)).toMatchObject({
+		code: 0,
+		stdout: `ES256 key new\n${out}\n`,
+	});
+	expect(statSync(out).mode & 0o777).toBe(0o600);
+	expect(await run(command)).toMatchObject({
+		code: 2,
+		stderr: `x-custom-jwt: ${out} is there already\n`,
 	});
 });

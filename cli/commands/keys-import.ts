@@ -1,0 +1,40 @@
+import { Command } from "@commander-js/extra-typings";
+import { readInput } from "../../declarative/read-file";
+import { JwkError } from "../../jwk/error";
+import { importKey } from "../../jwk/import-key";
+import { printable } from "../../jwk/printable";
+import { BadUse, writeNew } from "../files";
+import { json } from "../keys";
+import { print } from "../output";
+
+/** `x-custom-jwt keys import` */
+export function keysImport() {
+	return new Command("import")
+		.description("make a private JWK of PEM, a JWK, or a key of a JWK Set")
+		.argument("<file>", "PEM or JSON; - is standard input")
+		.option("--from <kid>", "which key of a JWK Set")
+		.option("--kid <id>", "key ID (default: its own, or the JWK Thumbprint)")
+		.requiredOption("--out <file>", "where the private JWK goes (mode 0600)")
+		.addHelpText(
+			"after",
+			`
+Example:
+  $ x-custom-jwt keys import key.pem --kid 2027 --out private-jwk.json`,
+		)
+		.action(async (file, { from, kid, out }) => {
+			try {
+				const { jwk, warnings } = await importKey(readInput(file), from, kid);
+				writeNew(out, json(jwk), 0o600);
+				print(
+					[
+						...warnings.map((text) => `warning: ${text}`),
+						`${jwk.alg} key ${printable(String(jwk.kid))}`,
+						out,
+					].join("\n"),
+				);
+			} catch (error) {
+				if (!(error instanceof JwkError)) throw error;
+				throw new BadUse(`${file}: ${error.message}`);
+			}
+		});
+}

@@ -1,0 +1,67 @@
+import { createPrivateKey } from "node:crypto";
+import { calculateJwkThumbprint, type JWK } from "jose";
+import { JwkError } from "./error";
+import { parseJson } from "./parse";
+import { selectKey } from "./select-key";
+import { importSigningKey } from "./signing-key";
+
+/**
+ * Makes a canonical private JWK.
+ *
+ * @param text PEM (PKCS #1, PKCS #8, SEC 1; not encrypted), a private JWK, or a JWK Set
+ * @param from which key of a set; by default its only one
+ * @param kid key ID; by default the JWK's own, else the JWK Thumbprint (RFC 7638)
+ * @returns the key with `kid`, `use` and `alg`, and what is better otherwise in what was given
+ * @throws {JwkError} for what is no private key that signs
+ */
+export async function importKey(
+	text: string,
+	from?: string,
+	kid?: string,
+): Promise<{ jwk: JWK; warnings: string[] }> {
+	const json = /^\s*-----BEGIN /.test(text) ? fromPem(text) : parseJson(text);
+	const keys = (json as { keys?: unknown } | null)?.keys;
+	if (from === undefined && Array.isArray(keys) && keys.length > 1)
+		throw new JwkError(
+			"keys",
+			`has ${keys.length} keys; --from names one by its kid`,
+		);
+	const { jwk, alg, warnings } = importSigningKey(
+		JSON.stringify(selectKey(json, from)),
+	);
+	const own = jwk as JWK;
+	if (own.kty === "oct" && (kid ?? own.kid) === undefined)
+		throw new JwkError(
+			"kid",
+			"is missing; --kid gives one, as the hash of a secret helps to guess it (RFC 7638 §7)",
+		);
+	return {
+		jwk: {
+			...own,
+			kid: kid ?? own.kid ?? (await calculateJwkThumbprint(own)),
+			use: "sig",
+			alg,
+		},
+		warnings,
+	};
+}
+
+function fromPem(pem: string): unknown {
+	if (/^-----BEGIN (ENCRYPTED|.*\n.*Proc-Type:.*ENCRYPTED)/m.test(pem))
+		throw new JwkError("", "an encrypted PEM; decrypt it first: openssl pkey");
+	if (!/-----BEGIN (RSA |EC )?PRIVATE KEY-----/.test(pem))
+		throw new JwkError(
+			"",
+			"PEM without a private key (PKCS #1, PKCS #8 or SEC 1)",
+		);
+	try {
+		// `openssl ecparam -genkey` writes the curve's parameters before the key.
+		const key = pem.replace(
+			/-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----/,
+			"",
+		);
+		return createPrivateKey(key).export({ format: "jwk" });
+	} catch {
+		throw new JwkError("", "PEM that holds no RSA, EC or Ed25519 key");
+	}
+}
