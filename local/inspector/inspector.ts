@@ -161,7 +161,9 @@ export function makeInspector(
 		const name = context.req.param("name");
 		const flow = (await flows()).find((candidate) => candidate.name === name);
 		if (!flow) return context.notFound();
-		const { status, body } = await flow.send();
+		const { status, body } = await flow.send().catch((error: Error) => {
+			throw new HTTPException(502, { message: error.message });
+		});
 		return context.json({ status, body } satisfies FlowOutcome);
 	});
 	routes.onError((error, context) =>

@@ -82,6 +82,9 @@ const ORIGINS: Record<string, string | undefined> = {
 	iat: "plugin",
 	jti: "plugin",
 	act: "consumer",
+	// As the examples set them.
+	auth_method: "configuration",
+	idp: "configuration",
 };
 
 /**
