@@ -1,10 +1,12 @@
 /** What real Kong sent, replayed to the server process: it answers as the plugin should. */
 import { createHash, createPublicKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { jwtVerify } from "jose";
-import { framesOf } from "../../pluginserver/frames";
-import { PDK, RpcCall } from "../../pluginserver/messages";
+import { FrameReader, framesOf } from "../../pluginserver/frames";
+import { PDK, RpcCall, RpcReturn } from "../../pluginserver/messages";
 import { decode } from "../../pluginserver/protobuf";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import publicJwk from "../../test-keys/ES256-jwk-public.json";
@@ -266,3 +268,46 @@ describe("the body's digest", () => {
 		expect(claims.content_digest).toBe(digest(content));
 	});
 });
+
+test("a call is answered wherever its bytes are split", async () => {
+	const socket = connect(server.socketPath);
+	const reader = new FrameReader(1e6);
+	const answers: unknown[] = [];
+	let wake = () => {};
+	socket.on("data", (chunk) => {
+		for (const frame of reader.read(chunk))
+			if (Buffer.isBuffer(frame))
+				answers.push(decode(RpcReturn, frame).sequence);
+		wake();
+	});
+	const { length } = callOf(1);
+	for (let split = 1; split < length; split++) {
+		const bytes = callOf(split);
+		await new Promise((resolve) =>
+			socket.write(bytes.subarray(0, split), resolve),
+		);
+		await setImmediate();
+		const answered = new Promise<void>((resolve) => {
+			wake = resolve;
+		});
+		socket.write(bytes.subarray(split));
+		await answered;
+	}
+	socket.destroy();
+	expect(answers).toEqual(Array.from({ length: length - 1 }, (_, i) => i + 1));
+});
+
+/** A call whose frame is as long whatever its number below 2^14. */
+function callOf(sequence: number): Buffer {
+	return framesOf((frames) =>
+		frames.message(RpcCall, {
+			sequence,
+			cmd_start_instance: {
+				name: "x-custom-jwt",
+				config: Buffer.from(
+					JSON.stringify(CONFIG).padEnd(500 + (sequence < 128 ? 1 : 0)),
+				),
+			},
+		}),
+	);
+}

@@ -1,0 +1,120 @@
+/** The plugin server killed under load, without the guard: what reaches the backends of eight configurations with eight keys. */
+import {
+	createPublicKey,
+	generateKeyPairSync,
+	type KeyObject,
+} from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { jwtVerify } from "jose";
+import { parseDeclarative } from "../../../declarative/model";
+import { makeCertificate } from "../../../local/gateway/certificate";
+import { ExternalPlugin } from "../../../local/gateway/external-plugin";
+import { startGateway } from "../../../local/gateway/gateway";
+import { PluginServer } from "../../../local/gateway/plugin-server";
+import { send } from "../../../local/http";
+import { dedicatedServer, until } from "../../support/server";
+
+const ROUTES = 8;
+const KILLS = 12;
+const CLIENTS = 16;
+const API_KEY = "alice-key";
+
+const keys: KeyObject[] = [];
+const services = Array.from({ length: ROUTES }, (_, index) => {
+	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+	keys.push(createPublicKey(privateKey));
+	const jwk = { ...privateKey.export({ format: "jwk" }), alg: "ES256" };
+	return {
+		name: `s${index}`,
+		url: `http://backend:1/${index}`,
+		routes: [
+			{
+				name: `r${index}`,
+				paths: [`/${index}`],
+				plugins: [{ name: "key-auth" }],
+			},
+		],
+		plugins: [
+			{
+				name: "x-custom-jwt",
+				config: {
+					iss: `https://gateway/${index}`,
+					private_jwk: JSON.stringify(jwk),
+				},
+			},
+		],
+	};
+});
+
+/** What a backend got: its number and the header. */
+const arrived: { index: number; token: string }[] = [];
+let backend: Server;
+beforeAll(async () => {
+	backend = createServer((request, response) => {
+		const index = Number(request.url?.slice(1, 2));
+		arrived.push({ index, token: String(request.headers["x-custom-jwt"]) });
+		response.end();
+	});
+	await new Promise<void>((resolve) => backend.listen(0, "localhost", resolve));
+});
+afterAll(() => backend.close());
+
+test("no backend gets a token but one of its own configuration, whatever the client sent", async () => {
+	const log = () => {};
+	const server = new PluginServer(dedicatedServer(), log);
+	const info = await server.query();
+	await server.start();
+	const rpc = server.connect();
+	const gateway = await startGateway({
+		configuration: parseDeclarative(
+			JSON.stringify({
+				_format_version: "3.0",
+				services,
+				consumers: [
+					{ username: "alice", keyauth_credentials: [{ key: API_KEY }] },
+				],
+			}),
+			"test.yml",
+		),
+		externalPlugins: [new ExternalPlugin(info, rpc, log)],
+		httpPort: 0,
+		httpsPort: 0,
+		clientCa: (await makeCertificate([{ CN: ["other CA"] }], { days: 1 })).cert,
+		resolve: new Map([
+			["backend:1", `localhost:${(backend.address() as AddressInfo).port}`],
+		]),
+		log,
+	});
+
+	const statuses = new Map<number, number>();
+	let isOver = false;
+	const clients = Array.from({ length: CLIENTS }, async (_, client) => {
+		for (let count = client; !isOver; count++) {
+			const { status } = await send(`${gateway.httpUrl}/${count % ROUTES}`, {
+				headers: { apikey: API_KEY, "X-Custom-Jwt": `forged ${count}` },
+			});
+			statuses.set(status, (statuses.get(status) ?? 0) + 1);
+		}
+	});
+	for (let kill = 0; kill < KILLS; kill++) {
+		const before = arrived.length;
+		await until("requests are served", () => arrived.length > before + 100);
+		await server.kill();
+		await server.ready();
+	}
+	isOver = true;
+	await Promise.all(clients);
+	await gateway.close();
+	rpc.close();
+	await server.stop();
+
+	expect([...statuses.keys()].sort()).toEqual([200, 500]);
+	expect(arrived.length).toBe(statuses.get(200));
+	for (const { index, token } of arrived) {
+		const { payload } = await jwtVerify(token, keys[index] as KeyObject, {
+			issuer: `https://gateway/${index}`,
+		});
+		expect(payload.client_id).toBe(API_KEY);
+	}
+});
