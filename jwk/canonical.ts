@@ -1,11 +1,7 @@
 import { JwkError } from "./error";
+import { KEY_TYPES } from "./members";
 
-/** Octets of EC members by curve (RFC 7518 §6.2.1.2, §6.2.2.1). */
-const EC_OCTETS: Record<string, number> = {
-	"P-256": 32,
-	"P-384": 48,
-	"P-521": 66,
-};
+const { curves: CURVES = {} } = KEY_TYPES.EC;
 
 /** Integers of an RSA key (RFC 7518 §6.3): as few octets as they need. */
 const RSA_INTEGERS = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
@@ -55,7 +51,9 @@ function octetsOf(
 ): number | undefined {
 	if (kty === "RSA" && RSA_INTEGERS.includes(member)) return 1;
 	if (kty === "EC" && ["x", "y", "d"].includes(member))
-		return EC_OCTETS[String(crv)];
+		return typeof crv === "string" && Object.hasOwn(CURVES, crv)
+			? CURVES[crv]
+			: undefined;
 	return undefined;
 }
 

@@ -29,7 +29,7 @@ export interface PrivateJwk {
 	[member: string]: unknown;
 }
 
-interface KeyType {
+export interface KeyType {
 	/** Members of the public key, without `crv`. */
 	public: string[];
 	/** Members a private key must have besides. */
@@ -39,7 +39,7 @@ interface KeyType {
 }
 
 /** Members by key type (RFC 7518 §6, RFC 8037 §2). */
-const KEY_TYPES: Record<Kty, KeyType> = {
+export const KEY_TYPES: Record<Kty, KeyType> = {
 	RSA: { public: ["n", "e"], private: ["d", "p", "q", "dp", "dq", "qi"] },
 	EC: {
 		public: ["x", "y"],

@@ -230,7 +230,7 @@ export const configSchema = {
 			minimum: -86_400,
 			maximum: 86_400,
 			description:
-				"The claim `nbf`, in seconds from the time of issue; negative for backends whose clocks are slow.",
+				"The claim `nbf`, in seconds from the time of issue; negative for backends that check it and whose clocks are slow. It does not help where `iat` ahead of the clock is refused.",
 		},
 		cap_expiry: {
 			type: "boolean",

@@ -337,7 +337,7 @@ return {
           {
             not_before = {
               type = "integer",
-              description = "The claim `nbf`, in seconds from the time of issue; negative for backends whose clocks are slow.",
+              description = "The claim `nbf`, in seconds from the time of issue; negative for backends that check it and whose clocks are slow. It does not help where `iat` ahead of the clock is refused.",
               between = {
                 -86400,
                 86400,
