@@ -1,4 +1,5 @@
-import { checkPrimeSync } from "node:crypto";
+import { checkPrimeSync, createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import { JwkError } from "./error";
 import type { PrivateJwk } from "./members";
 
@@ -166,5 +167,22 @@ function requireStrongPrimes(jwk: PrivateJwk): void {
 		["p", p],
 		["q", q],
 	] as const)
-		if (!checkPrimeSync(prime)) throw new JwkError(name, "is no prime");
+		if (!isPrime(prime)) throw new JwkError(name, "is no prime");
+}
+
+/** Hashes of numbers that have been found to be primes. */
+const primes = new LRUCache<string, true>({ max: 1000 });
+
+/**
+ * Takes 25 ms for a prime of 1024 bits, during which no request is answered: many plugin entries, and all
+ * workers, start instances with the same key.
+ */
+function isPrime(candidate: bigint): boolean {
+	const id = createHash("sha256")
+		.update(candidate.toString(16))
+		.digest("base64url");
+	if (primes.has(id)) return true;
+	if (!checkPrimeSync(candidate)) return false;
+	primes.set(id, true);
+	return true;
 }
