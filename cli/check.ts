@@ -42,9 +42,20 @@ export interface Finding extends Position {
 
 /** Kong's plugins that authenticate and run before this one. */
 const SECURITY_PLUGINS = [
-	...["basic-auth", "hmac-auth", "jwt", "jwt-signer", "key-auth"],
-	...["key-auth-enc", "ldap-auth", "ldap-auth-advanced", "mtls-auth", "oauth2"],
-	...["oauth2-introspection", "openid-connect", "session", "vault-auth"],
+	"basic-auth",
+	"hmac-auth",
+	"jwt",
+	"jwt-signer",
+	"key-auth",
+	"key-auth-enc",
+	"ldap-auth",
+	"ldap-auth-advanced",
+	"mtls-auth",
+	"oauth2",
+	"oauth2-introspection",
+	"openid-connect",
+	"session",
+	"vault-auth",
 ];
 
 /**

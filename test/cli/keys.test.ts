@@ -56,8 +56,14 @@ describe("keys generate", () => {
 	test("writes a private JWK that only its owner can read, and three public files that verify its tokens", async () => {
 		const out = join(folder, "new/ES256");
 		const { code, stdout } = await run([
-			...["keys", "generate", "--alg", "ES256", "--kid", "k1"],
-			...["--out", out],
+			"keys",
+			"generate",
+			"--alg",
+			"ES256",
+			"--kid",
+			"k1",
+			"--out",
+			out,
 		]);
 		expect(code).toBe(0);
 		expect(stdout).toContain(join(out, "private-jwk.json"));
@@ -139,7 +145,7 @@ describe("keys public", () => {
 			...JSON.parse(testKey("ES256-jwk-private.json")),
 			kid: "other",
 		});
-		const { code, stdout } = await run([...["keys", "public", "-", other]], {
+		const { code, stdout } = await run(["keys", "public", "-", other], {
 			input: testKey("RS256-jwks-public.json"),
 		});
 		expect(code).toBe(0);

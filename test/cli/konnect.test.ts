@@ -51,8 +51,13 @@ async function konnect(...answers: Answer[]) {
 	const push = (...args: string[]) =>
 		run(
 			[
-				...["konnect", "push-schema", "--control-plane", CONTROL_PLANE],
-				...["--url", `http://localhost:${port}`, ...args],
+				"konnect",
+				"push-schema",
+				"--control-plane",
+				CONTROL_PLANE,
+				"--url",
+				`http://localhost:${port}`,
+				...args,
 			],
 			{ env: { KONNECT_TOKEN: TOKEN } },
 		);
@@ -215,10 +220,7 @@ describe("konnect push-schema", () => {
 		],
 	])("refuses %s", async (_, args, token, named) => {
 		const { code, stderr } = await run(
-			[
-				...["konnect", "push-schema", "--control-plane", CONTROL_PLANE],
-				...args,
-			],
+			["konnect", "push-schema", "--control-plane", CONTROL_PLANE, ...args],
 			{ env: { KONNECT_TOKEN: token } },
 		);
 		expect(code).toBe(2);

@@ -2,10 +2,20 @@ import { version } from "../../package.json";
 import { run } from "../support/cli";
 
 const COMMANDS = [
-	...["keys generate", "keys public", "keys pem", "keys thumbprint"],
-	...["keys rotate", "keys rotate publish", "keys rotate activate"],
-	...["keys rotate retire", "token verify", "token decode", "config check"],
-	...["konnect push-schema", "gateway", ""],
+	"keys generate",
+	"keys public",
+	"keys pem",
+	"keys thumbprint",
+	"keys rotate",
+	"keys rotate publish",
+	"keys rotate activate",
+	"keys rotate retire",
+	"token verify",
+	"token decode",
+	"config check",
+	"konnect push-schema",
+	"gateway",
+	"",
 ];
 
 test.each(COMMANDS)(

@@ -75,8 +75,17 @@ describe("token verify", () => {
 		const gateway = await serve(200, testKey("RS256-jwks-public.json"));
 		const { code, stdout } = await run(
 			[
-				...["token", "verify", "-", "--jwks", gateway.url],
-				...["--iss", CLAIMS.iss, "--aud", CLAIMS.aud, "--alg", "RS256"],
+				"token",
+				"verify",
+				"-",
+				"--jwks",
+				gateway.url,
+				"--iss",
+				CLAIMS.iss,
+				"--aud",
+				CLAIMS.aud,
+				"--alg",
+				"RS256",
 			],
 			{ input: `Bearer ${await sign()}\n` },
 		);

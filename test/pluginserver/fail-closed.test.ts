@@ -121,8 +121,10 @@ describe("a plugin with a fault", () => {
 test("an event is gone at once when its connection closes", async () => {
 	const metrics = join(temporaryFolder(), "metrics.sock");
 	const server = await startServer(FAULTY, [
-		...["--metrics", metrics],
-		...["--phase-timeout", "600"],
+		"--metrics",
+		metrics,
+		"--phase-timeout",
+		"600",
 	]);
 	const inFlight = async () =>
 		(await scrape(metrics)).get("x_custom_jwt_events_in_flight");

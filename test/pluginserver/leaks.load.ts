@@ -93,9 +93,11 @@ onLinux("memory", () => {
 	test(`is where it was after ${EVENTS} more events, none of which is left`, async () => {
 		const metrics = join(temporaryFolder(), "metrics.sock");
 		const { server, instance } = await start([
-			...["--metrics", metrics],
+			"--metrics",
+			metrics,
 			// What Kong does not come back to goes away by then.
-			...["--phase-timeout", "0.4"],
+			"--phase-timeout",
+			"0.4",
 		]);
 		const inFlight = async () =>
 			(await scrape(metrics)).get("x_custom_jwt_events_in_flight");

@@ -113,7 +113,7 @@ describe("the schema for Kong", () => {
 		expect(fields.expires_in).toMatchObject({ type: "number", gt: 0 });
 	});
 
-	test.each([...["keep_claims", "remove_claims", "log_claims", "audience"]])(
+	test.each(["keep_claims", "remove_claims", "log_claims", "audience"])(
 		"takes a list of texts, none of them empty, in %s",
 		(name) => {
 			expect(fields[name]).toMatchObject({

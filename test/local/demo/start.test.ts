@@ -97,7 +97,12 @@ test.each(["SIGINT", "SIGTERM"] as const)(
 	"%s ends everything: no socket is left and no process",
 	async (signal) => {
 		const child = npmStart(
-			...["--http-port", "0", "--https-port", "0", "--backend-port", "0"],
+			"--http-port",
+			"0",
+			"--https-port",
+			"0",
+			"--backend-port",
+			"0",
 		);
 		let printed = "";
 		child.stdout.on("data", (chunk) => {

@@ -198,7 +198,12 @@ describe("claims win in this order, later over earlier:", () => {
 
 	test("whatever they are called, and no prototype changes", () => {
 		const name = fc.constantFrom(
-			...["__proto__", "constructor", "prototype", "toString", "sub", "a.b"],
+			"__proto__",
+			"constructor",
+			"prototype",
+			"toString",
+			"sub",
+			"a.b",
 		);
 		const names = fc.uniqueArray(name);
 		const before = Object.getOwnPropertyNames(Object.prototype);
@@ -344,7 +349,10 @@ describe("a template", () => {
 
 describe("client_id", () => {
 	const trusted = [
-		...["consumer.id", "credential.id", "claims.sub", "service.name"],
+		"consumer.id",
+		"credential.id",
+		"claims.sub",
+		"service.name",
 		"route.id",
 	];
 

@@ -38,9 +38,17 @@ describe("a configuration", () => {
 	});
 
 	test.each([
-		...["add_claims", "set_claims", "keep_claims", "remove_claims"],
-		...["audience", "subject", "not_before", "key_id", "algorithm"],
-		...["active_kid", "log_claims"],
+		"add_claims",
+		"set_claims",
+		"keep_claims",
+		"remove_claims",
+		"audience",
+		"subject",
+		"not_before",
+		"key_id",
+		"algorithm",
+		"active_kid",
+		"log_claims",
 	])("has no %s by default", (field) => {
 		expect(parseConfig(rawConfig())).not.toHaveProperty(field);
 	});

@@ -20,9 +20,16 @@ import {
 
 /** Every variable that is no header, query parameter or claim. */
 const ENTITY_VARIABLES = [
-	...["consumer.id", "consumer.username", "consumer.custom_id"],
-	...["consumer.tags", "credential.id", "service.id", "service.name"],
-	...["route.id", "route.name", "client.ip"],
+	"consumer.id",
+	"consumer.username",
+	"consumer.custom_id",
+	"consumer.tags",
+	"credential.id",
+	"service.id",
+	"service.name",
+	"route.id",
+	"route.name",
+	"client.ip",
 ];
 
 const check = (variable: string, apikey_header = "apikey") =>
@@ -86,7 +93,9 @@ describe("a variable", () => {
 
 	test.each([
 		...ENTITY_VARIABLES,
-		...["headers.x-none", "query_params.none", "claims.none"],
+		"headers.x-none",
+		"query_params.none",
+		"claims.none",
 	])("%s has no value when Kong has none", async (variable) => {
 		expect((await read([variable], { of: {} })).values).toEqual({});
 	});
@@ -146,11 +155,26 @@ describe("a claim", () => {
 	);
 
 	test.each([
-		...["none", "other", "sub.length", "sub.x", "n.toFixed", "realm_access."],
-		...[".sub", "sub.", "realm_access..roles", "https://example.com/org.x"],
-		...["constructor", "constructor.name", "__proto__", "toString"],
-		...["__proto__.constructor", "realm_access.__proto__", "list.map"],
-		...["realm_access.constructor", "hasOwnProperty", "prototype"],
+		"none",
+		"other",
+		"sub.length",
+		"sub.x",
+		"n.toFixed",
+		"realm_access.",
+		".sub",
+		"sub.",
+		"realm_access..roles",
+		"https://example.com/org.x",
+		"constructor",
+		"constructor.name",
+		"__proto__",
+		"toString",
+		"__proto__.constructor",
+		"realm_access.__proto__",
+		"list.map",
+		"realm_access.constructor",
+		"hasOwnProperty",
+		"prototype",
 	])("has no value that the token does not: %s", async (name) => {
 		expect((await read([`claims.${name}`], { claims })).values).toEqual({});
 	});
@@ -167,7 +191,8 @@ describe("a claim", () => {
 			'{"__proto__": {"constructor": 1}, "constructor": 2, "length": 3}',
 		);
 		const variables = [
-			...["claims.__proto__.constructor", "claims.constructor"],
+			"claims.__proto__.constructor",
+			"claims.constructor",
 			"claims.length",
 		];
 		expect((await read(variables, { claims: own })).values).toEqual({
@@ -180,15 +205,43 @@ describe("a claim", () => {
 
 describe("a configuration is refused", () => {
 	test.each([
-		...["user", "consumer", "consumer.", "consumer.password", "consumer.key"],
-		...["credential", "credential.key", "credential.password"],
-		...["credential.secret", "credential.client_secret"],
-		...["credential.consumer.id", "credential.jwt_secret", "service.host"],
-		...["route.paths", "client", "client.port", "headers", "headers."],
-		...["query_params", "query_params.", "claims", "claims.", ".sub", "."],
-		...["Consumer.id", "HEADERS.x", "header.x", "query.q", "config.iss"],
-		...["config.private_jwk", "env.PATH", "vault.x", "ctx.shared.x"],
-		...["constructor", "__proto__", "constructor.name", "toString"],
+		"user",
+		"consumer",
+		"consumer.",
+		"consumer.password",
+		"consumer.key",
+		"credential",
+		"credential.key",
+		"credential.password",
+		"credential.secret",
+		"credential.client_secret",
+		"credential.consumer.id",
+		"credential.jwt_secret",
+		"service.host",
+		"route.paths",
+		"client",
+		"client.port",
+		"headers",
+		"headers.",
+		"query_params",
+		"query_params.",
+		"claims",
+		"claims.",
+		".sub",
+		".",
+		"Consumer.id",
+		"HEADERS.x",
+		"header.x",
+		"query.q",
+		"config.iss",
+		"config.private_jwk",
+		"env.PATH",
+		"vault.x",
+		"ctx.shared.x",
+		"constructor",
+		"__proto__",
+		"constructor.name",
+		"toString",
 	])("when $(%s) is unknown, with the names there are", (variable) => {
 		const known = [
 			"auth.method",

@@ -488,7 +488,10 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 				const [first, second] = await twice(answers, reuse);
 				expect(tokenIn(second)).toBe(tokenIn(first));
 				expect(methods(first)).toEqual([
-					...[CREDENTIAL, CONSUMER, SERVICE, SET_HEADER],
+					CREDENTIAL,
+					CONSUMER,
+					SERVICE,
+					SET_HEADER,
 				]);
 				expect(methods(second)).toEqual(methods(first));
 			},
