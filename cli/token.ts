@@ -8,7 +8,7 @@ import {
 	jwtVerify,
 } from "jose";
 import { readInput } from "../declarative/read-file";
-import { PUBLIC_KEY_ALGORITHMS } from "../jwk/algorithms";
+import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from "../jwk/algorithms";
 import { isPrivate } from "../jwk/members";
 import { printable, quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-half";
@@ -247,18 +247,11 @@ function noSuchKey(kid: unknown, keys: JWK[]): string {
 		: `no key has the token's kid ${quoted(kid)}; there are ${names}`;
 }
 
-const CURVES: Record<string, string> = {
-	ES256: "P-256",
-	ES384: "P-384",
-	ES512: "P-521",
-	EdDSA: "Ed25519",
-};
-
 function fits(key: JWK, alg: string): boolean {
 	return (
 		(key.alg ?? alg) === alg &&
 		(key.use ?? "sig") === "sig" &&
-		(CURVES[alg] ? key.crv === CURVES[alg] : key.kty === "RSA")
+		algorithmsOf(key).some((name) => name === alg)
 	);
 }
 

@@ -31,7 +31,9 @@ export const ALGORITHMS: Record<AlgorithmName, Algorithm> = {
 	ES256: { kty: "EC", crv: "P-256", hash: "sha256", isQuick: true },
 	ES384: { kty: "EC", crv: "P-384", hash: "sha384" },
 	ES512: { kty: "EC", crv: "P-521", hash: "sha512" },
+	// Two names of one algorithm: what says EdDSA is not verified as Ed25519, nor the other way round.
 	EdDSA: { kty: "OKP", crv: "Ed25519", hash: null, isQuick: true },
+	Ed25519: { kty: "OKP", crv: "Ed25519", hash: null, isQuick: true },
 	HS256: { kty: "oct", hash: "sha256", hashBytes: 32 },
 	HS384: { kty: "oct", hash: "sha384", hashBytes: 48 },
 	HS512: { kty: "oct", hash: "sha512", hashBytes: 64 },

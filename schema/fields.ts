@@ -14,7 +14,7 @@ export const AUTH_METHODS = [
 	"consumer",
 ] as const;
 
-/** JWS algorithms with a digital signature or MAC (RFC 7518 §3.1, RFC 8037 §3.1). */
+/** JWS algorithms with a digital signature or MAC (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). */
 export const ALGORITHMS = [
 	"RS256",
 	"RS384",
@@ -26,6 +26,7 @@ export const ALGORITHMS = [
 	"ES384",
 	"ES512",
 	"EdDSA",
+	"Ed25519",
 	"HS256",
 	"HS384",
 	"HS512",

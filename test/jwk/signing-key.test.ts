@@ -88,6 +88,7 @@ describe("a token signed with", () => {
 		["ES384", "P-384"],
 		["ES512", "P-521"],
 		["EdDSA", "Ed25519"],
+		["Ed25519", "Ed25519"],
 		["HS256", "oct"],
 		["HS384", "oct"],
 		["HS512", "oct"],
@@ -237,7 +238,8 @@ describe("algorithm", () => {
 		["RS512", keys.RSA, {}],
 		["HS512", keys.oct, { alg: "HS256" }],
 		["ES384", keys["P-384"], {}],
-		["EdDSA", keys.Ed25519, { alg: "EdDSA" }],
+		["EdDSA", keys.Ed25519, { alg: "Ed25519" }],
+		["Ed25519", keys.Ed25519, { alg: "EdDSA" }],
 	] as const)(
 		"%s signs in place of the key's own",
 		async (algorithm, { jwk, publicKey }, members) => {
@@ -252,7 +254,7 @@ describe("algorithm", () => {
 		["RS256", EC, "ES256"],
 		["ES384", EC, "ES256"],
 		["ES256", keys["P-521"].jwk, "ES512"],
-		["ES256", OKP, "EdDSA"],
+		["ES256", OKP, "EdDSA, Ed25519"],
 		["EdDSA", HMAC, "HS256, HS384, HS512"],
 	] as const)(
 		"%s that does not fit is refused, with those that do",

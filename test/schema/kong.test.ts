@@ -135,13 +135,13 @@ describe("the schema for Kong", () => {
 		expect(fields[name]).toMatchObject({ type, between });
 	});
 
-	test("takes the algorithms of RFC 7518 and RFC 8037 that sign, and no other", () => {
+	test("takes the algorithms of RFC 7518, RFC 8037 and RFC 9864 that sign, and no other", () => {
 		const bits = [256, 384, 512];
 		const names = bits.flatMap((n) => [`RS${n}`, `PS${n}`, `ES${n}`, `HS${n}`]);
 		const { type, one_of } = fields.algorithm ?? {};
 		expect(type).toBe("string");
 		expect([...(one_of as string[])].sort()).toEqual(
-			[...names, "EdDSA"].sort(),
+			[...names, "EdDSA", "Ed25519"].sort(),
 		);
 	});
 

@@ -89,6 +89,12 @@ function explain(
 		return invalid(...claimFault(error.claim, error.payload, expected), true);
 	const { kid, alg } = decodeToken(token).header;
 	if (error instanceof errors.JWKSNoMatchingKey) {
+		const named = keySet?.keys.find((key) => key.kid === kid);
+		if (named?.alg !== undefined && named.alg !== alg)
+			return invalid(
+				"Another algorithm",
+				`The token says ${quoted(alg)}, but the key ${quoted(kid)} of the JWK Set is for ${quoted(named.alg)}.`,
+			);
 		const kids = keySet?.keys.map((key) => quoted(key.kid)).join(", ");
 		return invalid(
 			"No key for this kid",

@@ -249,14 +249,17 @@ test.each([
 	["RS512", "RS512-jwk-private.json", "RS512-jwks-public.json"],
 	["ES256", "ES256-jwk-private.json", "ES256-jwks-public.json"],
 	["EdDSA", "EdDSA-jwk-private.json", "EdDSA-jwks-public.json"],
+	["Ed25519", "EdDSA-jwk-private.json", "EdDSA-jwks-public.json"],
 ])(
 	"%s tokens verify at the backend through the JWKS route",
 	async (alg, privateJwk, keySet) => {
+		const keyFor = (file: string) =>
+			testKey(file).replace(/"alg": "\w+"/, `"alg": "${alg}"`);
 		const { gateway } = await start({
 			algorithms: [alg],
 			configuration: editedKongYml((document) => {
-				document.setIn([...PLUGIN_CONFIG, "private_jwk"], testKey(privateJwk));
-				document.setIn(JWKS_BODY, testKey(keySet));
+				document.setIn([...PLUGIN_CONFIG, "private_jwk"], keyFor(privateJwk));
+				document.setIn(JWKS_BODY, keyFor(keySet));
 			}),
 		});
 		const reply = await send(`${gateway.httpUrl}/apiKey`, { headers: apikey });

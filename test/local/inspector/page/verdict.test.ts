@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { JWTPayload } from "jose";
+import { importJWK, type JWTPayload, SignJWT } from "jose";
 import { signToken, testKey } from "../../../../local/demo/flows";
 import { verdictOn } from "../../../../local/inspector/page/verdict";
 
@@ -89,6 +89,39 @@ test("an algorithm the backend does not take", async () => {
 	expect(await verdictOnClaims(GOOD, "ES256-jwk-private.json")).toMatchObject({
 		headline: "Algorithm not accepted",
 		detail: "The token says “ES256”; the backend takes RS256.",
+	});
+});
+
+describe("a token of an Ed25519 key", () => {
+	const expectations = {
+		issuer: "gateway",
+		audience: "backend",
+		algorithms: ["EdDSA", "Ed25519"],
+		requiredClaims: [],
+	};
+
+	test.each([
+		["EdDSA", "EdDSA", { state: "verified" }],
+		["Ed25519", "Ed25519", { state: "verified" }],
+		[
+			"Ed25519",
+			"EdDSA",
+			{
+				headline: "Another algorithm",
+				detail:
+					"The token says “Ed25519”, but the key “kong” of the JWK Set is for “EdDSA”.",
+			},
+		],
+	])("that says %s, with a key for %s", async (alg, published, verdict) => {
+		const key = JSON.parse(testKey("EdDSA-jwk-private.json"));
+		const token = await new SignJWT(GOOD)
+			.setProtectedHeader({ alg, kid: "kong" })
+			.setExpirationTime("1h")
+			.sign(await importJWK({ ...key, alg }));
+		const { d: _, ...half } = { ...key, alg: published };
+		route.body = JSON.stringify({ keys: [half] });
+		const settings = { jwksUrl, expectations, flows: [] };
+		expect(await verdictOn(token, settings)).toMatchObject(verdict);
 	});
 });
 
