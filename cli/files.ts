@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto";
 import {
 	chmodSync,
 	existsSync,
+	lstatSync,
+	readlinkSync,
 	realpathSync,
 	renameSync,
 	rmSync,
 	writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { errorCode } from "../declarative/read-file";
 
 /** The command cannot be carried out as it was given: bad use, exit code 2. Its message is for the user as it is. */
@@ -17,8 +19,8 @@ export class BadUse extends Error {}
  * Writes a file as a whole or not at all: whoever reads it meanwhile gets the old or the new content.
  *
  * @param path where it goes; what a symbolic link points to is replaced, not the link
- * @param text its content
- * @param mode permissions, e.g. 0o600, also when the file was there with others
+ * @param text its content, without a private key; see `writePrivate`
+ * @param mode permissions, e.g. 0o644, also when the file was there with others
  * @throws {BadUse} naming the file
  */
 export function writeAtomically(
@@ -26,7 +28,53 @@ export function writeAtomically(
 	text: string,
 	mode: number,
 ): void {
-	const target = existsSync(path) ? realpathSync(path) : path;
+	replace(existsSync(path) ? realpathSync(path) : path, path, text, mode);
+}
+
+/**
+ * Writes a file with a private key in it, as a whole or not at all. It is never there with more permissions
+ * than these, and where a symbolic link that somebody else put there points to nothing is written.
+ *
+ * @param mode permissions
+ * @throws {BadUse} naming the file, also when it is a symbolic link
+ */
+export function writePrivate(path: string, text: string, mode = 0o600): void {
+	refuseLink(path);
+	// Should a link appear now, it is the link that is replaced.
+	replace(path, path, text, mode);
+}
+
+/**
+ * Writes a file for its owner only that is not there yet.
+ *
+ * @throws {BadUse} naming the file, when it is there too, or is a symbolic link
+ */
+export function writeNew(path: string, text: string): void {
+	refuseLink(path);
+	if (existsSync(path)) throw new BadUse(`${path} is there already`);
+	writePrivate(path, text);
+}
+
+/**
+ * Refuses to write a private key where a symbolic link points to.
+ *
+ * @throws {BadUse} naming the link and what to give instead
+ */
+export function refuseLink(path: string): void {
+	if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+	const target = resolve(dirname(path), readlinkSync(path));
+	throw new BadUse(
+		`${path} is a symbolic link, and no private key is written through one; if its target is meant, give ${target}`,
+	);
+}
+
+/** @param path what the file is called in messages */
+function replace(
+	target: string,
+	path: string,
+	text: string,
+	mode: number,
+): void {
 	const temporary = join(dirname(target), `.${randomUUID()}.tmp`);
 	try {
 		writeFileSync(temporary, text, { flag: "wx", mode, flush: true });
@@ -37,16 +85,6 @@ export function writeAtomically(
 		rmSync(temporary, { force: true });
 		throw new BadUse(`${path} cannot be written: ${errorCode(error)}`);
 	}
-}
-
-/**
- * Writes a file that is not there yet.
- *
- * @throws {BadUse} naming the file, when it is there too
- */
-export function writeNew(path: string, text: string, mode: number): void {
-	if (existsSync(path)) throw new BadUse(`${path} is there already`);
-	writeAtomically(path, text, mode);
 }
 
 /** What went wrong with a `fetch`, e.g. `ECONNREFUSED`. */

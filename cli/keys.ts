@@ -7,7 +7,7 @@ import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-half";
 import { privateJwkToPem } from "../jwk/signing-key";
-import { BadUse, writeAtomically } from "./files";
+import { BadUse, writeAtomically, writePrivate } from "./files";
 import { checkPrivate, parseJwks, publicHalf, thumbprint } from "./named-jwk";
 
 /** Names of the files of a key, by what they hold. */
@@ -25,7 +25,7 @@ const KEY_FILES = {
  * @param folder made when it is not there
  * @param force whether files that are there may be overwritten
  * @returns the paths
- * @throws {BadUse} before anything is written when one of them is there
+ * @throws {BadUse} before anything is written when one of them is there, or the private JWK is a symbolic link
  */
 export function writeKeyFiles(
 	jwk: JWK,
@@ -43,7 +43,7 @@ export function writeKeyFiles(
 	}
 	const publicJwk = publicHalf(jwk, "the key");
 	const { private: privateFile, public: publicFile, set, pem } = KEY_FILES;
-	writeAtomically(path(privateFile), json(jwk), 0o600);
+	writePrivate(path(privateFile), json(jwk));
 	writeAtomically(path(publicFile), json(publicJwk), 0o644);
 	writeAtomically(path(set), json({ keys: [publicJwk] }), 0o644);
 	writeAtomically(path(pem), toPem(publicJwk), 0o644);

@@ -1,11 +1,18 @@
 /** What the three steps of `keys rotate` have in common. */
 import { statSync } from "node:fs";
 import { Command, Option } from "@commander-js/extra-typings";
-import { applyEdits } from "../declarative/text";
+import { visit } from "yaml";
+import { applyEdits, type Edit } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
 import { printable } from "../jwk/printable";
 import { Name } from "../plugins/x-custom-jwt";
-import { BadUse, writeAtomically } from "./files";
+import {
+	BadUse,
+	refuseLink,
+	writeAtomically,
+	writeNew,
+	writePrivate,
+} from "./files";
 import { json } from "./keys";
 import { parseJwks } from "./named-jwk";
 import { asJson, EXIT, print, seconds } from "./output";
@@ -52,25 +59,37 @@ export function margin() {
 		.default(300);
 }
 
-/** Makes the edits of a step, or shows them, and says what came of it. */
+/**
+ * Makes the edits of a step, or shows them, and says what came of it.
+ *
+ * @param newKey file for a private JWK that was generated
+ * @throws {BadUse} before anything is written when a file with a private key in it is a symbolic link
+ */
 export function conclude(
 	{ done, message, notes, allowedAt, edits }: Outcome,
 	{ dryRun, json: wantsJson }: { dryRun: boolean; json: boolean },
+	newKey?: { path: string; text: string },
 ): void {
-	process.exitCode = done ? EXIT.ok : EXIT.no;
 	const diff = dryRun ? edits.map(diffOf).join("") : undefined;
-	const withKey = edits.filter(({ text }) => givesPrivateKey(text));
+	const secret = new Set(
+		edits.filter(holdsPrivateKey).map(({ file }) => file.path),
+	);
+	for (const path of secret) refuseLink(path);
 	const files = applyEdits(edits);
 	const exposed: string[] = [];
-	if (!dryRun)
+	if (!dryRun) {
+		if (newKey) writeNew(newKey.path, newKey.text);
 		for (const { path, text } of files) {
 			const mode = statSync(path).mode & 0o777;
-			writeAtomically(path, text, mode);
-			if (mode & 0o044 && withKey.some(({ file }) => file.path === path))
+			const write = secret.has(path) ? writePrivate : writeAtomically;
+			write(path, text, mode);
+			if (mode & 0o044 && secret.has(path))
 				exposed.push(
 					`${path} has a private key in it and others may read it: chmod 600`,
 				);
 		}
+	}
+	process.exitCode = done ? EXIT.ok : EXIT.no;
 	const all = [...notes, ...exposed];
 	if (wantsJson) {
 		const paths = files.map(({ path }) => path);
@@ -83,12 +102,26 @@ export function conclude(
 	}
 }
 
-/** Whether a text that an edit puts into a file is a private JWK, or a JWK Set with one. */
-function givesPrivateKey(text: string): boolean {
+/** Whether a private key is in the file after an edit, or was in it before. */
+function holdsPrivateKey({ file, text }: Edit): boolean {
+	let found = isPrivateKey(text);
+	visit(file.document, {
+		Scalar(_, { value }) {
+			if (typeof value !== "string" || !isPrivateKey(value)) return undefined;
+			found = true;
+			return visit.BREAK;
+		},
+	});
+	return found;
+}
+
+/** Whether a text is a private JWK, or a JWK Set with one. */
+function isPrivateKey(text: string): boolean {
+	// Most texts are none; they need not be parsed for it.
+	if (!text.trimStart().startsWith("{")) return false;
 	try {
 		return parseJwks(text, "").some(isPrivate);
 	} catch (error) {
-		// A kid.
 		if (error instanceof BadUse) return false;
 		throw error;
 	}

@@ -51,7 +51,7 @@ Example:
 			const file = join(out, "kong.yml");
 			const { text, apiKey } = starter(options, readKey(files.public));
 			// It holds the API key of the example consumer.
-			writeNew(file, text, 0o600);
+			writeNew(file, text);
 			print(`${[...Object.values(files), file].join("\n")}
 
 1. give Kong the private key:  export ${KEY_VARIABLE}="$(cat ${files.private})"

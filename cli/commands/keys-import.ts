@@ -24,7 +24,7 @@ Example:
 		.action(async (file, { from, kid, out }) => {
 			try {
 				const { jwk, warnings } = await importKey(readInput(file), from, kid);
-				writeNew(out, json(jwk), 0o600);
+				writeNew(out, json(jwk));
 				print(
 					[
 						...warnings.map((text) => `warning: ${text}`),

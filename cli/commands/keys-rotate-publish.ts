@@ -2,7 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import { readConfiguration } from "../../declarative/text";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
-import { BadUse, writeNew } from "../files";
+import { BadUse } from "../files";
 import { json, readKey } from "../keys";
 import { now } from "../output";
 import { currentAlg, publish } from "../rotate";
@@ -45,7 +45,10 @@ export function keysRotatePublish() {
 				options,
 				now(),
 			);
-			if (privateOut && !options.dryRun) writeNew(privateOut, json(jwk), 0o600);
-			conclude(outcome, options);
+			conclude(
+				outcome,
+				options,
+				privateOut ? { path: privateOut, text: json(jwk) } : undefined,
+			);
 		});
 }

@@ -624,37 +624,58 @@ describe("keys rotate, the command,", () => {
 		run(["keys", "rotate", step, "--config", kongYml, ...args]);
 	const read = (path: string) => readFileSync(path, "utf8");
 
-	test("rotates kong.yml in three steps, to a file of the same mode behind the same link", async () => {
+	test("rotates kong.yml in three steps, to a file of the same mode, and says that others may read the key in it", async () => {
 		chmodSync(kongYml, 0o640);
-		const link = join(folder, "link.yml");
-		symlinkSync(kongYml, link);
-		const linked = (step: string, ...args: string[]) =>
-			run(["keys", "rotate", step, "--config", link, ...args]);
-		expect(await linked("publish", "--private-out", privateOut)).toMatchObject({
-			code: 0,
-		});
+		const published = await rotate("publish", "--private-out", privateOut);
+		expect(published).toMatchObject({ code: 0 });
+		expect(published.stdout).toContain(
+			`- ${kongYml} has a private key in it and others may read it: chmod 600`,
+		);
 		expect(statSync(privateOut).mode & 0o777).toBe(0o600);
 		expect(JSON.parse(read(privateOut))).toMatchObject({ alg: "RS256" });
-		const active = await linked(
-			"activate",
-			"--key",
-			privateOut,
-			"--force",
-			"--json",
-		);
+		const activate = ["--key", privateOut, "--force", "--json"];
+		const active = await rotate("activate", ...activate);
 		expect(active.code).toBe(0);
 		expect(JSON.parse(active.stdout)).toMatchObject({
 			done: true,
-			files: [link],
+			files: [kongYml],
 		});
-		const refused = await linked("retire");
+		const refused = await rotate("retire");
 		expect(refused).toMatchObject({ code: 1 });
 		expect(refused.stdout).toMatch(/retire is allowed in 3[45] minutes/);
-		expect(await linked("retire", "--force")).toMatchObject({ code: 0 });
+		expect(await rotate("retire", "--force")).toMatchObject({ code: 0 });
 		expect(kids(read(kongYml))).toEqual([JSON.parse(read(privateOut)).kid]);
 		expect(statSync(kongYml).mode & 0o777).toBe(0o640);
-		expect(lstatSync(link).isSymbolicLink()).toBe(true);
 		expect(await run(["config", "check", kongYml])).toMatchObject({ code: 0 });
+	});
+
+	test("writes where a link points to only without a private key in the file", async () => {
+		const link = join(folder, `link-${count}.yml`);
+		symlinkSync(kongYml, link);
+		const publish = [
+			...["keys", "rotate", "publish", "--config", link],
+			...["--private-out", privateOut],
+		];
+		for (const dry of [["--dry-run"], []])
+			expect(await run([...publish, ...dry])).toMatchObject({
+				code: 2,
+				stderr: expect.stringContaining(
+					`${link} is a symbolic link, and no private key is written through one; if its target is meant, give ${kongYml}`,
+				),
+			});
+		expect(read(kongYml)).toBe(KONG_YML);
+		expect(existsSync(privateOut)).toBe(false);
+
+		const inVault = KONG_YML.replaceAll(
+			/private_jwk: \|\n( +[{}"\]].*\n)+/g,
+			`private_jwk: "${REFERENCE}"\n`,
+		);
+		writeFileSync(kongYml, inVault, { mode: 0o644 });
+		const { code, stdout } = await run([...publish, "--alg", "RS256"]);
+		expect(code).toBe(0);
+		expect(stdout).not.toContain("chmod");
+		expect(kids(read(kongYml))).toHaveLength(2);
+		expect(lstatSync(link).isSymbolicLink()).toBe(true);
 	});
 
 	test("--dry-run shows a diff without private members and writes nothing", async () => {
