@@ -26,6 +26,11 @@ export function parseJwks(text: string, what: string): JWK[] {
 	return naming(what, () => parse.parseJwks(text));
 }
 
+/** See jwk/parse.ts. */
+export function readJwks(text: string, what: string) {
+	return naming(what, () => parse.readJwks(text));
+}
+
 /** See jwk/public-half.ts. */
 export function publicHalf(jwk: JWK, what: string): JWK {
 	return naming(what, () => half.publicHalf(jwk));

@@ -9,12 +9,13 @@ import {
 } from "jose";
 import { readInput } from "../declarative/read-file";
 import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from "../jwk/algorithms";
+import type { JwkError } from "../jwk/error";
 import { isPrivate } from "../jwk/members";
 import { printable, quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-half";
 import { BadUse, networkFault } from "./files";
 import { json } from "./keys";
-import { parseJwks, publicHalf } from "./named-jwk";
+import { publicHalf, readJwks } from "./named-jwk";
 import { when } from "./time";
 
 /** What a token says of itself; nothing of it is verified. */
@@ -41,6 +42,8 @@ export interface Verdict {
 /** What a token is verified with. */
 export interface Expectations {
 	keys: JWK[];
+	/** What is wrong with other members of the JWK Set, which are no keys. */
+	faults?: JwkError[];
 	/** Accepted claim `iss`; any when absent. */
 	issuer?: string;
 	/** Accepted claim `aud`; any when absent. */
@@ -116,19 +119,20 @@ function sentence(time: unknown, now: number, past: string, future: string) {
  * Gets a JWK Set.
  *
  * @param source a file, or an http or https URL that the user trusts
- * @returns the keys it has
- * @throws {BadUse} saying why it cannot be had, or what is wrong with it
+ * @returns the keys it has, and the faults of what is no key in it
+ * @throws {BadUse} saying why it cannot be had, or that it is no JWK Set
  */
-export async function loadJwks(source: string): Promise<JWK[]> {
-	if (!/^https?:\/\//i.test(source))
-		return parseJwks(readInput(source), source);
+export async function loadJwks(
+	source: string,
+): Promise<Pick<Expectations, "keys" | "faults">> {
+	if (!/^https?:\/\//i.test(source)) return readJwks(readInput(source), source);
 	if (!URL.canParse(source)) throw new BadUse("--jwks: not a URL");
 	const { origin, pathname, username, password } = new URL(source);
 	// Without the query, which may hold an API key.
 	const name = `${origin}${pathname}`;
 	if (username || password)
 		throw new BadUse(`${name}: no user name or password may be in the URL`);
-	return parseJwks(await download(source, name), name);
+	return readJwks(await download(source, name), name);
 }
 
 async function download(url: string, name: string): Promise<string> {
@@ -161,7 +165,8 @@ async function readBody({ body }: Response, name: string): Promise<string> {
 
 /**
  * Verifies a token as a backend should: with keys the user named, never with those at the URL the token
- * names. Only public keys verify, so `none` and HMAC algorithms never do.
+ * names. Only public keys verify, so `none` and HMAC algorithms never do. Of several keys with the token's
+ * `kid` each is tried.
  *
  * @param token JWS Compact Serialization
  */
@@ -169,8 +174,8 @@ export async function verifyToken(
 	token: string,
 	expectations: Expectations,
 ): Promise<Verdict> {
-	const { keys, algorithms, now } = expectations;
-	const notes: string[] = [];
+	const { keys, faults = [], algorithms, now } = expectations;
+	const notes = faults.map(({ message }) => `not used: ${message}`);
 	const no = (reason: string, signedBy?: string): Verdict => ({
 		verified: false,
 		reason,
@@ -186,6 +191,7 @@ export async function verifyToken(
 	}
 	const { alg, kid } = decoded.header;
 	const usable = usableKeys(keys, notes);
+	notes.push(...sharedKids(usable));
 	const refusal = refuseAlgorithm(alg, algorithms);
 	if (refusal) return no(refusal);
 	const named = usable.filter((key) => kid === undefined || key.kid === kid);
@@ -225,6 +231,16 @@ function usableKeys(keys: JWK[], notes: string[]): JWK[] {
 			return [];
 		}
 	});
+}
+
+/** Says which `kid` does not tell keys apart: other verifiers take the first key, or refuse (RFC 7517 §4.5). */
+function sharedKids(keys: JWK[]): string[] {
+	const kids = keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]));
+	const shared = kids.filter((kid, index) => kids.indexOf(kid) !== index);
+	return [...new Set(shared)].map(
+		(kid) =>
+			`warning: several keys have the kid ${quoted(kid)}; each was tried, but other verifiers take the first or refuse`,
+	);
 }
 
 function refuseAlgorithm(alg: unknown, accepted: string[]): string | undefined {

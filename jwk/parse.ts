@@ -49,19 +49,37 @@ function notJson(text: string): string {
  * @throws {JwkError} naming the member at fault, never its value
  */
 export function parseJwks(text: string): JWK[] {
+	const { keys, faults } = readJwks(text);
+	if (faults[0]) throw faults[0];
+	return keys;
+}
+
+/**
+ * Reads one JWK or a JWK Set as verifiers should: what is no key in a set does not spoil the others
+ * (RFC 7517 §5).
+ *
+ * @returns the keys as `parseJwks` has them, and the faults of the others
+ * @throws {JwkError} when it is neither a JWK nor a JWK Set
+ */
+export function readJwks(text: string): { keys: JWK[]; faults: JwkError[] } {
 	const json = parseJson(text);
-	const isSet = isObject(json) && Object.hasOwn(json, "keys");
-	const keys = isSet ? json.keys : [json];
-	if (!Array.isArray(keys))
+	if (!isObject(json) || !Object.hasOwn(json, "keys")) {
+		if (isJwk(json)) return { keys: [json], faults: [] };
+		throw notJwk("");
+	}
+	if (!Array.isArray(json.keys))
 		throw new JwkError("keys", "must be a list (RFC 7517 §5)");
-	return keys.map((key: unknown, index) => {
-		if (!isJwk(key))
-			throw new JwkError(
-				isSet ? `keys/${index}:` : "",
-				"not a JWK: an object with kty is expected, its kid a text",
-			);
-		return key;
-	});
+	const faults = [...json.keys.entries()].flatMap(([index, key]) =>
+		isJwk(key) ? [] : [notJwk(`keys/${index}:`)],
+	);
+	return { keys: json.keys.filter(isJwk), faults };
+}
+
+function notJwk(member: string): JwkError {
+	return new JwkError(
+		member,
+		"not a JWK: an object with kty is expected, its kid a text",
+	);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -38,7 +38,7 @@ The URL in the token's own jku is never fetched. Keys of a private CA: set NODE_
 			const text = readToken(argument);
 			const time = now();
 			const verdict = await verifyToken(text, {
-				keys: await loadJwks(options.jwks),
+				...(await loadJwks(options.jwks)),
 				issuer: options.iss,
 				audience: options.aud,
 				algorithms: options.alg ?? PUBLIC_KEY_ALGORITHMS,

@@ -1,9 +1,10 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type JWTPayload, SignJWT } from "jose";
+import { type JWK, type JWTPayload, SignJWT } from "jose";
 import { parseJwks } from "../../cli/named-jwk";
 import { type Expectations, verifyToken } from "../../cli/token";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
@@ -13,6 +14,7 @@ import { testKey } from "../../local/demo/flows";
 import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
 import { run } from "../support/cli";
+import { temporaryFolder } from "../support/server";
 
 const JWKS = join(packageRoot(), "test-keys/RS256-jwks-public.json");
 const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
@@ -168,7 +170,6 @@ describe("token verify", () => {
 			{},
 			"keys must be a list",
 		],
-		["has a key that is none", 200, '{"keys":[7]}', {}, "keys/0: not a JWK"],
 		["never ends", 200, " ".repeat(2 ** 20 + 1), {}, "answers more than"],
 	])(
 		"has no answer, exit code 2, when the JWK Set's URL %s",
@@ -421,6 +422,34 @@ describe("a JWK Set", () => {
 				),
 			],
 		});
+	});
+
+	test("may have members that are no keys: each is named and skipped", async () => {
+		const file = join(temporaryFolder(), "jwks.json");
+		const [good] = keysOf("RS256-jwks-public.json");
+		const keys = [null, { kid: "no-kty" }, { kty: "RSA", kid: 7 }, good];
+		writeFileSync(file, JSON.stringify({ keys }));
+		const command = ["token", "verify", await sign(), "--jwks", file];
+		const { code, stdout } = await run(command);
+		expect(code).toBe(0);
+		for (const index of [0, 1, 2])
+			expect(stdout).toContain(`note: not used: keys/${index}: not a JWK`);
+		expect(stdout).toContain("\nVERIFIED\n");
+	});
+
+	test("with two keys of one kid is tried key by key, with a warning", async () => {
+		const good: JWK = JSON.parse(testKey("RS256-jwk-public.json"));
+		const other: JWK = JSON.parse(testKey("idp-jwk-public.json"));
+		const keys = [good, { ...other, kid: good.kid }];
+		for (const set of [keys, keys.toReversed()])
+			expect(await verify(await sign(), { keys: set })).toMatchObject({
+				verified: true,
+				notes: [
+					expect.stringContaining(
+						`warning: several keys have the kid "${good.kid}"; each was tried`,
+					),
+				],
+			});
 	});
 
 	test("is tried key by key when the token has no kid", async () => {

@@ -101,6 +101,16 @@ function explain(
 			`The token names the key ${quoted(kid)} (${alg}); the JWK Set has ${kids || "none"}.`,
 		);
 	}
+	if (error instanceof errors.JWKSMultipleMatchingKeys)
+		return invalid(
+			"Several keys with this kid",
+			`The JWK Set has several keys ${quoted(kid)} for ${quoted(alg)}: verifiers take the first, or refuse the token.`,
+		);
+	if (error instanceof errors.JWKSInvalid)
+		return invalid(
+			"JWK Set with a fault",
+			"A member of the JWK Set is no JWK: verifiers should skip it (RFC 7517 §5), but some refuse the whole set.",
+		);
 	if (error instanceof errors.JWSSignatureVerificationFailed)
 		return invalid(
 			"Signature not valid",

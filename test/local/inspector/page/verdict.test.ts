@@ -138,7 +138,19 @@ test.each([
 	});
 });
 
-test("a JWK Set whose members are no keys", async () => {
+test("a JWK Set whose members are no keys, or which has two for the token's kid", async () => {
 	route.body = '{"keys":[null, 1]}';
-	expect(await verdictOnClaims(GOOD)).toMatchObject({ signed: false });
+	expect(await verdictOnClaims(GOOD)).toMatchObject({
+		state: "invalid",
+		signed: false,
+		headline: "JWK Set with a fault",
+	});
+	const key = JSON.parse(testKey("RS256-jwk-public.json"));
+	const other = JSON.parse(testKey("idp-jwk-public.json"));
+	route.body = JSON.stringify({ keys: [key, { ...other, kid: key.kid }] });
+	expect(await verdictOnClaims(GOOD)).toMatchObject({
+		state: "invalid",
+		signed: false,
+		headline: "Several keys with this kid",
+	});
 });
