@@ -1,7 +1,8 @@
 /** The three steps of a rotation; what each may do when is in rotation-rules.ts. */
 import type { JWK } from "jose";
 import type { Configuration, Edit } from "../declarative/text";
-import { isPrivate } from "../jwk/members";
+import { generateKey } from "../jwk/generate";
+import { isPrivate, USES, type Use } from "../jwk/members";
 import { nameOf } from "../jwk/public-half";
 import { BadUse } from "./files";
 import { checkPrivate, publicHalf, thumbprint } from "./named-jwk";
@@ -86,20 +87,36 @@ export async function publish(
 	};
 }
 
-/** The algorithm a new key is for when nobody says: that of the key that signs now. */
-export async function currentAlg(
+/**
+ * Generates the new key: what nobody says of it is as with the key that signs now.
+ *
+ * @throws {BadUse} when that key is not to be seen and the published ones have no `alg`
+ */
+export async function generateLike(
+	configuration: Configuration,
+	options: Selection & { alg?: string; use?: Use },
+): Promise<JWK> {
+	const now = await currentKey(configuration, options);
+	const alg = options.alg ?? now.alg;
+	if (!alg)
+		throw new BadUse("the key that signs now has no alg: give one with --alg");
+	const use = options.use ?? USES.find((name) => name === now.use);
+	return generateKey(alg, { use });
+}
+
+/** What the key that signs now is for; where a vault holds it, the first that is published. */
+async function currentKey(
 	configuration: Configuration,
 	selection: Selection,
-): Promise<string> {
+): Promise<{ alg?: string; use?: string }> {
 	const entries = select(configuration, selection);
 	for (const entry of entries) {
 		const signing = signingOrBadUse(entry);
-		if (signing.reference === undefined) return signing.alg;
+		if (signing.reference === undefined)
+			return { alg: signing.alg, use: signing.jwk.use };
 	}
 	const [set] = await setsOf(configuration, entries);
-	const alg = set?.keys[0]?.jwk.alg;
-	if (alg) return alg;
-	throw new BadUse("the key that signs now has no alg: give one with --alg");
+	return set?.keys[0]?.jwk ?? {};
 }
 
 const DEPLOY = "deploy it now: the times count from now";

@@ -10,7 +10,7 @@ import {
 import { readInput } from "../declarative/read-file";
 import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from "../jwk/algorithms";
 import type { JwkError } from "../jwk/error";
-import { isPrivate } from "../jwk/members";
+import { isPrivate, USES } from "../jwk/members";
 import { printable, quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-half";
 import { BadUse, networkFault } from "./files";
@@ -266,7 +266,7 @@ function noSuchKey(kid: unknown, keys: JWK[]): string {
 function fits(key: JWK, alg: string): boolean {
 	return (
 		(key.alg ?? alg) === alg &&
-		(key.use ?? "sig") === "sig" &&
+		USES.some((use) => use === (key.use ?? "sig")) &&
 		algorithmsOf(key).some((name) => name === alg)
 	);
 }

@@ -11,7 +11,7 @@ import { importSigningKey } from "./signing-key";
  * @param text PEM (PKCS #1, PKCS #8, SEC 1; not encrypted), a private JWK, or a JWK Set
  * @param from which key of a set; by default its only one
  * @param kid key ID; by default the JWK's own, else the JWK Thumbprint (RFC 7638)
- * @returns the key with `kid`, `use` and `alg`, and what is better otherwise in what was given
+ * @returns the key with `kid`, `use` (its own, else `sig`) and `alg`, and what is better otherwise in what was given
  * @throws {JwkError} for what is no private key that signs
  */
 export async function importKey(
@@ -39,7 +39,7 @@ export async function importKey(
 		jwk: {
 			...own,
 			kid: kid ?? own.kid ?? (await calculateJwkThumbprint(own)),
-			use: "sig",
+			use: own.use ?? "sig",
 			alg,
 		},
 		warnings,

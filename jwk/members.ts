@@ -12,6 +12,7 @@ export interface PrivateJwk {
 	crv?: string;
 	alg?: AlgorithmName;
 	kid?: string;
+	use?: Use;
 	key_ops?: string[];
 	x5c?: string[];
 	"x5t#S256"?: string;
@@ -49,6 +50,12 @@ export const KEY_TYPES: Record<Kty, KeyType> = {
 	OKP: { public: ["x"], private: ["d"], curves: { Ed25519: 32 } },
 	oct: { public: [], private: ["k"] },
 };
+
+/** What a key that signs may be for, its `use` (RFC 7517 §4.2); `jwt-svid` in trust bundles (SPIFFE JWT-SVID §5.2). */
+export const USES = ["sig", "jwt-svid"] as const;
+
+/** Value of the member `use`. */
+export type Use = (typeof USES)[number];
 
 /** Private and secret members of all key types (RFC 7518 §6). */
 export const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -122,8 +129,8 @@ function checkAbout(jwk: Record<string, unknown>, kty: Kty): void {
 		throw new JwkError("alg", "does not fit crv");
 	if (kid !== undefined && (typeof kid !== "string" || kid === ""))
 		throw new JwkError("kid", "must be a text that is not empty");
-	if (use !== undefined && use !== "sig")
-		throw new JwkError("use", "must be sig");
+	if (use !== undefined && !USES.some((name) => name === use))
+		throw new JwkError("use", `must be ${USES.join(" or ")}`);
 	// node:crypto would ignore further primes and sign with what is left.
 	if (jwk.oth !== undefined) throw new JwkError("oth", "is not supported");
 	if (key_ops !== undefined) {

@@ -4,8 +4,11 @@ import {
 	Option,
 } from "@commander-js/extra-typings";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { JwkError } from "../../jwk/error";
 import { generateKey } from "../../jwk/generate";
+import { USES } from "../../jwk/members";
 import { printable } from "../../jwk/printable";
+import { BadUse } from "../files";
 import { json, writeKeyFiles } from "../keys";
 import { asJson, print } from "../output";
 
@@ -26,6 +29,7 @@ export function keysGenerate() {
 				["2048", "3072", "4096"],
 			),
 		)
+		.addOption(use("sig"))
 		.requiredOption("--out <folder>", "where the files go")
 		.option("--force", "overwrite files that are there", false)
 		.addOption(asJson())
@@ -37,8 +41,14 @@ Example:
   $ ls keys/2027
   private-jwk.json  public-jwk.json  public-jwks.json  public.pem`,
 		)
-		.action(async ({ alg, kid, bits, out, force, json: wantsJson }) => {
-			const jwk = await generateKey(alg, kid, bits ? Number(bits) : undefined);
+		.action(async ({ alg, out, force, json: wantsJson, ...options }) => {
+			const bits = options.bits ? Number(options.bits) : undefined;
+			const jwk = await generateKey(alg, { ...options, bits }).catch(
+				(error: unknown) => {
+					if (!(error instanceof JwkError)) throw error;
+					throw new BadUse(`--bits: ${error.message}`);
+				},
+			);
 			const files = writeKeyFiles(jwk, out, force);
 			print(
 				wantsJson
@@ -46,6 +56,18 @@ Example:
 					: `${alg} key ${jwk.kid}\n${Object.values(files).join("\n")}`,
 			);
 		});
+}
+
+/**
+ * The option `--use`.
+ *
+ * @param byDefault what the help says of its default
+ */
+export function use(byDefault: string) {
+	return new Option(
+		"--use <use>",
+		`what the key is for; SPIFFE's trust bundles want jwt-svid (default: ${byDefault})`,
+	).choices(USES);
 }
 
 function kid(text: string): string {

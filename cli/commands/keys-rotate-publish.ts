@@ -1,12 +1,12 @@
 import { Option } from "@commander-js/extra-typings";
 import { readConfiguration } from "../../declarative/text";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
-import { generateKey } from "../../jwk/generate";
 import { BadUse } from "../files";
 import { json, readKey } from "../keys";
 import { now } from "../output";
-import { currentAlg, publish } from "../rotate";
+import { generateLike, publish } from "../rotate";
 import { cacheMaxAge, conclude, margin, rotateStep } from "../rotate-step";
+import { use } from "./keys-generate";
 
 /** `x-custom-jwt keys rotate publish` */
 export function keysRotatePublish() {
@@ -26,6 +26,7 @@ export function keysRotatePublish() {
 				"algorithm of a generated key (default: the present one)",
 			).choices(PUBLIC_KEY_ALGORITHMS),
 		)
+		.addOption(use("as the present one"))
 		.addOption(cacheMaxAge())
 		.addOption(margin())
 		.action(async (options) => {
@@ -35,9 +36,7 @@ export function keysRotatePublish() {
 				throw new BadUse("one of --key and --private-out is expected");
 			const jwk = key
 				? readKey(key)
-				: await generateKey(
-						options.alg ?? (await currentAlg(configuration, options)),
-					);
+				: await generateLike(configuration, options);
 			const outcome = await publish(
 				configuration,
 				options,

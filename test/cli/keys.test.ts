@@ -104,8 +104,32 @@ describe("keys generate", () => {
 		const refused = await run(["keys", "generate", "--alg", "EdDSA", ...bits]);
 		expect(refused).toMatchObject({
 			code: 2,
-			stderr: expect.stringContaining("--bits is for RSA keys"),
+			stderr: expect.stringContaining("--bits: only RSA keys differ in size"),
 		});
+	});
+
+	test("makes a key for SPIFFE's JWT-SVIDs: it signs, and both halves keep their use", async () => {
+		const out = join(folder, "svid");
+		const { code } = await run([
+			...["keys", "generate", "--alg", "ES256", "--use", "jwt-svid"],
+			...["--out", out],
+		]);
+		expect(code).toBe(0);
+		const [privateJwk, set] = ["private-jwk.json", "public-jwks.json"].map(
+			(name) => join(out, name),
+		) as [string, string];
+		expect(JSON.parse(read(privateJwk))).toHaveProperty("use", "jwt-svid");
+		expect(JSON.parse(read(set)).keys).toMatchObject([{ use: "jwt-svid" }]);
+		const published = await run(["keys", "public", privateJwk]);
+		expect(JSON.parse(published.stdout)).toEqual(JSON.parse(read(set)));
+		const verdict = await run([
+			...["token", "verify", await sign(read(privateJwk)), "--jwks", set],
+		]);
+		expect(verdict).toMatchObject({ code: 0 });
+
+		const imported = join(out, "imported.json");
+		await run(["keys", "import", privateJwk, "--out", imported]);
+		expect(JSON.parse(read(imported))).toEqual(JSON.parse(read(privateJwk)));
 	});
 
 	test("overwrites nothing without --force, and with it leaves nobody else able to read the key", async () => {
@@ -244,7 +268,7 @@ describe("any key", () => {
 					use,
 					alg: of,
 					...jwk
-				} = await generateKey(alg, kid);
+				} = await generateKey(alg, { kid });
 				expect({ given, use, of }).toEqual({ given: kid, use: "sig", of: alg });
 				const pem = privateJwkToPem({ ...jwk });
 				expect(createPrivateKey(pem).export({ format: "jwk" })).toEqual(jwk);

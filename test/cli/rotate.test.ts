@@ -3,6 +3,7 @@ import {
 	existsSync,
 	lstatSync,
 	readFileSync,
+	rmSync,
 	statSync,
 	symlinkSync,
 	writeFileSync,
@@ -46,9 +47,9 @@ let OLD: JWK;
 let NEW: JWK;
 let THIRD: JWK;
 beforeAll(async () => {
-	OLD = await generateKey("EdDSA", "old");
-	NEW = await generateKey("EdDSA", "new");
-	THIRD = await generateKey("ES256", "third");
+	OLD = await generateKey("EdDSA", { kid: "old" });
+	NEW = await generateKey("EdDSA", { kid: "new" });
+	THIRD = await generateKey("ES256", { kid: "third" });
 });
 
 /** What a step did to a text. */
@@ -676,6 +677,32 @@ describe("keys rotate, the command,", () => {
 		expect(stdout).not.toContain("chmod");
 		expect(kids(read(kongYml))).toHaveLength(2);
 		expect(lstatSync(link).isSymbolicLink()).toBe(true);
+	});
+
+	test("a new key is for what the present one is for", async () => {
+		const svid = { ...OLD, use: "jwt-svid" };
+		writeFileSync(kongYml, file({ a: withKey(svid) }, [svid]));
+		await rotate("publish", "--private-out", privateOut);
+		const made = { alg: "EdDSA", use: "jwt-svid" };
+		expect(JSON.parse(read(privateOut))).toMatchObject(made);
+		expect(publishedKeys(read(kongYml))).toMatchObject([made, made]);
+	});
+
+	test("names a file that it leaves readable for others with the new private key in it", async () => {
+		const exposed = `${kongYml} has a private key in it and others may read it: chmod 600`;
+		const activate = async (mode: number) => {
+			writeFileSync(kongYml, KONG_YML);
+			chmodSync(kongYml, mode);
+			await rotate("publish", "--private-out", privateOut);
+			const { stdout } = await rotate(
+				...["activate", "--key", privateOut, "--force", "--json"],
+			);
+			rmSync(privateOut);
+			return JSON.parse(stdout).notes;
+		};
+		expect(await activate(0o640)).toContain(exposed);
+		expect(await activate(0o644)).toContain(exposed);
+		expect(await activate(0o600)).not.toContain(exposed);
 	});
 
 	test("--dry-run shows a diff without private members and writes nothing", async () => {

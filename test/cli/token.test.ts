@@ -383,7 +383,7 @@ describe("a JWK Set", () => {
 	test.each(PUBLIC_KEY_ALGORITHMS.filter((alg) => alg !== "RS512"))(
 		"verifies %s",
 		async (alg) => {
-			const jwk = await generateKey(alg, "k");
+			const jwk = await generateKey(alg, { kid: "k" });
 			const token = await tokenSigner(importSigningKey(JSON.stringify(jwk)), {
 				typ: "JWT",
 				jku: JKU,

@@ -131,6 +131,7 @@ describe("a token signed with", () => {
 describe("a private JWK may have", () => {
 	test.each([
 		["use: sig", { use: "sig" }],
+		["use: jwt-svid", { use: "jwt-svid" }],
 		["key_ops with sign", { key_ops: ["sign", "verify"] }],
 		["members that RFC 7517 does not know", { comment: "mine", ext: true }],
 	])("%s", (_, members) => {
