@@ -21,6 +21,7 @@ export function warningsOf(
 ): Fault[] {
 	return [
 		...sameNames(config),
+		...sameSubjects(config),
 		...chosenByClient(config),
 		...ofKey(config.signingKey),
 	];
@@ -33,12 +34,11 @@ function ofKey(key: Config["signingKey"] | undefined): Fault[] {
 	}));
 }
 
+type MethodsAndTemplates = Pick<Config, "auth_methods" | "templates">;
+
 /** A user, an API key and an OAuth client of one name get equal tokens. */
-function sameNames({
-	auth_methods,
-	templates,
-}: Pick<Config, "auth_methods" | "templates">): Fault[] {
-	if (auth_methods.length < 2 || templates.variables.includes("auth.method"))
+function sameNames(config: MethodsAndTemplates): Fault[] {
+	if (config.auth_methods.length < 2 || tellsApart(config, ["auth.method"]))
 		return [];
 	return [
 		{
@@ -47,6 +47,42 @@ function sameNames({
 				"config/auth_methods accepts several methods, and no claim tells them apart: clients of one name get equal tokens; set_claims: {auth_method: $(auth.method)} tells them apart",
 		},
 	];
+}
+
+/** What differs where two credentials of the jwt plugin verified a token. */
+const ISSUER_MARKS = ["auth.issuer", "claims.iss", "credential.id"];
+
+/**
+ * Whoever has a jwt credential issues tokens, and one consumer may have several. openid-connect takes those of the one
+ * issuer it is configured with, so `oidc` alone needs no mark.
+ */
+function sameSubjects(config: MethodsAndTemplates): Fault[] {
+	if (!config.auth_methods.includes("jwt") || tellsApart(config, ISSUER_MARKS))
+		return [];
+	return [
+		{
+			field: "auth_methods",
+			message:
+				"config/auth_methods accepts jwt, tokens of every issuer that has a credential, and no claim tells issuers apart: subjects of one name get equal tokens; set_claims: {idp: $(auth.issuer)} tells them apart",
+		},
+	];
+}
+
+/**
+ * Whether one of the variables is in every token. Where tokens come in, `add_claims` makes no mark: a token that has
+ * the claim keeps its own.
+ */
+function tellsApart(
+	{ auth_methods, templates }: MethodsAndTemplates,
+	marks: string[],
+): boolean {
+	const takesTokens =
+		auth_methods.includes("jwt") || auth_methods.includes("oidc");
+	return claimsOf(templates)
+		.filter(({ field }) => !takesTokens || field !== "add_claims")
+		.some(({ template }) =>
+			template.variables.some((variable) => marks.includes(variable)),
+		);
 }
 
 function chosenByClient({

@@ -170,18 +170,21 @@ describe("what Kong accepts is no error:", () => {
 	});
 });
 
-test("several methods that no claim tells apart are a warning", async () => {
-	const text = KONG_YML.replace("auth_method: $(auth.method)", "");
-	const findings = await checkConfiguration(
-		makeConfiguration([parseSource(text, "kong.yml")]),
-	);
-	expect(findings).toContainEqual(
-		expect.objectContaining({
-			severity: "warning",
-			message: expect.stringContaining("tells them apart"),
-		}),
-	);
-});
+test.each([
+	["methods", "auth_method: $(auth.method)", "accepts several methods"],
+	["issuers", "idp: $(auth.issuer)", "accepts jwt, tokens of every issuer"],
+])(
+	"several %s that no claim tells apart are a warning",
+	async (_, claim, said) => {
+		const source = parseSource(KONG_YML.replace(claim, ""), "kong.yml");
+		const findings = await checkConfiguration(makeConfiguration([source]));
+		expect(
+			findings.filter(({ message }) => message.includes("tells them apart")),
+		).toMatchObject([
+			{ severity: "warning", message: expect.stringContaining(said) },
+		]);
+	},
+);
 
 describe("a route that looks like introspection", () => {
 	const introspect = ["routes", 1, "plugins"];

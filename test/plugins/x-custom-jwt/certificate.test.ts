@@ -133,13 +133,3 @@ test("a template value that is no UTF-8 is refused", async () => {
 		"$(headers.x-tenant): holds bytes that are no UTF-8",
 	);
 });
-
-test("$(auth.issuer) is the incoming token's issuer, and tells identity providers apart", async () => {
-	const set_claims = { idp: "$(auth.issuer)", auth_method: "$(auth.method)" };
-	expect(await claimsFor(requests.key, { set_claims })).not.toHaveProperty(
-		"idp",
-	);
-	expect(await claimsFor(requests.key, { set_claims })).toMatchObject({
-		auth_method: "key",
-	});
-});

@@ -411,6 +411,7 @@ test("what is seldom meant is said of a configuration whose key is in a vault to
 	expect(faults).toEqual([]);
 	expect(warnings.map(({ field }) => field)).toEqual([
 		"auth_methods",
+		"auth_methods",
 		"subject",
 	]);
 });

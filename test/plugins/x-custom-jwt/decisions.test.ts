@@ -148,32 +148,61 @@ describe("the first request of an instance", () => {
 	const warnings = async (config: object) => {
 		const plugin = new Plugin(rawConfig(config));
 		const logs = [];
-		for (let request = 0; request < 2; request++)
-			logs.push((await plugin.decide(asking(requests.key).ask)).log);
+		for (let request = 0; request < 2; request++) {
+			const { log } = await plugin.decide(asking(requests.key).ask);
+			// Others are of the request, which the entry may not accept.
+			logs.push(log.filter(({ message }) => message.startsWith("config/")));
+		}
 		return logs;
 	};
 
 	test("logs what is seldom meant, once", async () => {
+		const accepts = (what: string) => ({
+			level: "warn",
+			message: expect.stringContaining(`config/auth_methods accepts ${what}`),
+		});
 		expect(await warnings({})).toEqual([
-			[
-				{
-					level: "warn",
-					message: expect.stringMatching(
-						/^config\/auth_methods accepts several/,
-					),
-				},
-			],
+			[accepts("several methods"), accepts("jwt, tokens of every issuer")],
 			[],
 		]);
 	});
 
-	test("logs nothing when a claim tells methods apart, or there is one", async () => {
-		for (const config of [
-			{ set_claims: { auth_method: "$(auth.method)" } },
-			{ auth_methods: ["key"] },
-		])
+	const both = { auth_method: "$(auth.method)", idp: "$(auth.issuer)" };
+
+	test.each([
+		{ set_claims: both },
+		{ set_claims: { from: '["$(auth.method)", "$(claims.iss)"]' } },
+		{ subject: "$(auth.method) $(credential.id)" },
+		{ auth_methods: ["key"] },
+		{ auth_methods: ["oidc"] },
+		{ auth_methods: ["jwt"], set_claims: { idp: "$(auth.issuer)" } },
+		{
+			auth_methods: ["key", "basic"],
+			add_claims: { auth_method: "$(auth.method)" },
+		},
+	])(
+		"logs nothing when a claim tells methods and issuers apart, or there is one: %j",
+		async (config) => {
 			expect(await warnings(config)).toEqual([[], []]);
-	});
+		},
+	);
+
+	test.each<[object, number]>([
+		[{ auth_methods: ["jwt"] }, 1],
+		[{ auth_methods: ["jwt"], keep_claims: ["sub", "iss"] }, 1],
+		[{ set_claims: { auth_method: "$(auth.method)" } }, 1],
+		// A token that comes with these claims keeps its own.
+		[{ add_claims: both }, 2],
+		[{ auth_methods: ["basic", "oidc"], add_claims: both }, 1],
+	])(
+		"logs that nothing tells issuers, or methods, apart: %j",
+		async (config, count) => {
+			const [first] = await warnings(config);
+			expect(first).toHaveLength(count);
+			for (const { message } of first ?? [])
+				expect(message).toContain("tells them apart");
+		},
+	);
 
 	test.each([
 		[{ subject: "$(headers.x-user or 'a')" }, "subject", "sub"],
