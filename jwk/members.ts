@@ -99,14 +99,39 @@ export function checkPrivateMembers(value: unknown): PrivateJwk {
 		throw new JwkError("", "must be object");
 	const jwk = value as Record<string, unknown>;
 	const type = keyTypeOf(jwk);
-	for (const member of [...type.public, ...type.private])
-		requireBase64url(jwk, member);
+	requireMembers(jwk, [...type.public, ...type.private]);
 	checkAbout(jwk, type.kty);
 	return value as PrivateJwk;
 }
 
+/**
+ * Checks the form of members of a key in canonical form.
+ *
+ * @param names which, of those in `KEY_TYPES`
+ * @throws {JwkError} naming the first that is no text in base64url, or has not the octets that its curve demands
+ * (RFC 7518 §6.2.1.2, RFC 8037 §2): node:crypto takes a private Ed25519 key with an `x` of any length
+ */
+export function requireMembers(
+	jwk: Record<string, unknown>,
+	names: string[],
+): void {
+	const octets = keyTypeOf(jwk).curves?.[String(jwk.crv)];
+	for (const name of names) {
+		const value = requireBase64url(jwk, name);
+		const { length } = Buffer.from(value, "base64url");
+		if (octets !== undefined && length !== octets)
+			throw new JwkError(
+				name,
+				`must have ${octets} octets for ${jwk.crv}; it has ${length}`,
+			);
+	}
+}
+
 /** @throws {JwkError} unless the member is a text in base64url without padding (RFC 7515 §2) */
-function requireBase64url(jwk: Record<string, unknown>, member: string): void {
+function requireBase64url(
+	jwk: Record<string, unknown>,
+	member: string,
+): string {
 	const value = jwk[member];
 	if (value === undefined) throw new JwkError(member, "is missing");
 	if (typeof value !== "string") throw new JwkError(member, "must be string");
@@ -115,6 +140,7 @@ function requireBase64url(jwk: Record<string, unknown>, member: string): void {
 			member,
 			"must be in the URL-safe alphabet of RFC 4648 §5, without padding",
 		);
+	return value;
 }
 
 /** Checks the members that say something about the key (RFC 7517 §4). */

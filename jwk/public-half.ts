@@ -3,7 +3,7 @@ import { calculateJwkThumbprint, type JWK } from "jose";
 import { RSA_BITS } from "./algorithms";
 import { canonical } from "./canonical";
 import { JwkError } from "./error";
-import { keyTypeOf } from "./members";
+import { keyTypeOf, requireMembers } from "./members";
 import { quoted } from "./printable";
 
 /**
@@ -43,6 +43,7 @@ export function publicHalf(given: JWK): JWK {
 			"a symmetric key (oct) has no public half; it must not be published",
 		);
 	const type = keyTypeOf(jwk);
+	requireMembers(jwk, type.public);
 	const members = ["kty", ...(type.curves ? ["crv"] : []), ...type.public];
 	const half = Object.fromEntries(
 		[...members, ...ABOUT].flatMap((name) =>

@@ -18,6 +18,11 @@ const RSA = generateKeyPairSync("rsa", {
 	modulusLength: 2048,
 }).privateKey.export({ format: "jwk" });
 
+const EC = generateKeyPairSync("ec", {
+	namedCurve: "P-256",
+}).privateKey.export({ format: "jwk" });
+const OKP = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+
 /** A P-256 key whose x begins with a zero octet. */
 function withLeadingZero(): JsonWebKey & { x: string } {
 	for (;;) {
@@ -54,6 +59,54 @@ describe("another form of a key", () => {
 			await calculateJwkThumbprint({ ...jwk, kty: "EC" }),
 		);
 	});
+
+	test.each(["x", "y", "d"] as const)(
+		"an excess zero octet of an EC key's %s is left out with a warning",
+		async (member) => {
+			const jwk = { ...EC, kty: "EC" };
+			const long = { ...jwk, [member]: withZero(EC[member]) };
+			const key = load(long);
+			expect(key.jwk).toEqual(jwk);
+			expect(key.warnings).toEqual([
+				expect.stringMatching(`^${member} must have the octets`),
+			]);
+			const { d: _, ...half } = jwk;
+			expect(publicHalf(long)).toEqual(half);
+			expect(await thumbprint(long)).toBe(await calculateJwkThumbprint(jwk));
+		},
+	);
+
+	test("an octet too many that is not zero is refused", () => {
+		const long = Buffer.concat([
+			Buffer.alloc(1, 1),
+			Buffer.from(String(EC.x), "base64url"),
+		]).toString("base64url");
+		for (const use of [load, publicHalf])
+			expect(() => use({ ...EC, kty: "EC", x: long })).toThrow(
+				"x must have 32 octets for P-256; it has 33",
+			);
+	});
+
+	// Its octets are no integer: none may be added or left out (RFC 8032 §5.1.2).
+	test.each([
+		["x", 31],
+		["x", 33],
+		["d", 31],
+		["d", 33],
+		["d", 64],
+	] as const)(
+		"an Ed25519 key whose %s has %d octets is refused",
+		(member, octets) => {
+			const bytes = Buffer.from(String(OKP[member]), "base64url");
+			const wrong = Buffer.concat([Buffer.alloc(32), bytes])
+				.subarray(-octets)
+				.toString("base64url");
+			const jwk = { ...OKP, kty: "OKP", [member]: wrong };
+			const fault = `${member} must have 32 octets for Ed25519; it has ${octets}`;
+			expect(() => load(jwk)).toThrow(fault);
+			if (member === "x") expect(() => publicHalf(jwk)).toThrow(fault);
+		},
+	);
 
 	test("RSA integers lose their leading zero octets", () => {
 		const long = { ...RSA, kty: "RSA", n: withZero(RSA.n) };
