@@ -5,7 +5,7 @@ import type { JWK } from "jose";
 import { errorCode, readInput } from "../declarative/read-file";
 import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
-import { nameOf } from "../jwk/public-half";
+import { nameOf } from "../jwk/public-members";
 import { privateJwkToPem } from "../jwk/signing-key";
 import { BadUse, writeAtomically, writePrivate } from "./files";
 import { checkPrivate, parseJwks, publicHalf, thumbprint } from "./named-jwk";

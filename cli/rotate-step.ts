@@ -5,6 +5,7 @@ import { visit } from "yaml";
 import { applyEdits, type Edit } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
 import { printable } from "../jwk/printable";
+import { iso } from "../jwk/time";
 import { Name } from "../plugins/x-custom-jwt";
 import {
 	BadUse,
@@ -18,7 +19,6 @@ import { parseJwks } from "./named-jwk";
 import { asJson, EXIT, print, seconds } from "./output";
 import type { Outcome } from "./rotate";
 import { diffOf } from "./rotation-edits";
-import { iso } from "./time";
 
 /** A step's command with the options that say where it works. */
 export function rotateStep(name: string, description: string, example: string) {

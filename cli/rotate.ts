@@ -3,7 +3,8 @@ import type { JWK } from "jose";
 import type { Configuration, Edit } from "../declarative/text";
 import { generateKey } from "../jwk/generate";
 import { isPrivate, USES, type Use } from "../jwk/members";
-import { nameOf } from "../jwk/public-half";
+import { nameOf } from "../jwk/public-members";
+import { when } from "../jwk/time";
 import { BadUse } from "./files";
 import { checkPrivate, publicHalf, thumbprint } from "./named-jwk";
 import { copiesOf, dropPrivate, signWith } from "./rotation-edits";
@@ -27,7 +28,6 @@ import {
 	mayRetire,
 	retirementTime,
 } from "./rotation-rules";
-import { when } from "./time";
 
 /** What a step did, or why it did not. */
 export interface Outcome {

@@ -14,7 +14,7 @@ import {
 } from "../declarative/text";
 import { isPrivate, PRIVATE_MEMBERS } from "../jwk/members";
 import { quoted } from "../jwk/printable";
-import { nameOf } from "../jwk/public-half";
+import { nameOf } from "../jwk/public-members";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { BadUse } from "./files";
 import { checkPrivate, thumbprint } from "./named-jwk";

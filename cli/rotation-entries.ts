@@ -12,7 +12,7 @@ import {
 	servedJwks,
 } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
-import { nameOf } from "../jwk/public-half";
+import { nameOf } from "../jwk/public-members";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { BadUse } from "./files";

@@ -1,5 +1,6 @@
+import { decode, encode } from "jose/base64url";
 import { JwkError } from "./error";
-import { KEY_TYPES } from "./members";
+import { isBase64url, KEY_TYPES } from "./members";
 
 const { curves: CURVES = {} } = KEY_TYPES.EC;
 
@@ -57,14 +58,11 @@ function octetsOf(
 	return undefined;
 }
 
-function isBase64url(value: unknown): value is string {
-	return typeof value === "string" && /^[A-Za-z0-9_-]+$/.test(value);
-}
-
 function withOctets(text: string, octets: number): string {
-	const bytes = Buffer.from(text, "base64url");
+	const bytes = decode(text);
 	const start = bytes.findIndex((byte) => byte !== 0);
-	const significant = start < 0 ? Buffer.alloc(0) : bytes.subarray(start);
-	const padding = Buffer.alloc(Math.max(0, octets - significant.length));
-	return Buffer.concat([padding, significant]).toString("base64url");
+	const significant = start < 0 ? new Uint8Array() : bytes.subarray(start);
+	const padded = new Uint8Array(Math.max(octets, significant.length));
+	padded.set(significant, padded.length - significant.length);
+	return encode(padded);
 }

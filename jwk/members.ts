@@ -1,3 +1,4 @@
+import { decode } from "jose/base64url";
 import {
 	ALGORITHMS,
 	type AlgorithmName,
@@ -118,13 +119,22 @@ export function requireMembers(
 	const octets = keyTypeOf(jwk).curves?.[String(jwk.crv)];
 	for (const name of names) {
 		const value = requireBase64url(jwk, name);
-		const { length } = Buffer.from(value, "base64url");
+		const { length } = decode(value);
 		if (octets !== undefined && length !== octets)
 			throw new JwkError(
 				name,
 				`must have ${octets} octets for ${jwk.crv}; it has ${length}`,
 			);
 	}
+}
+
+/** Whether a value is a text in base64url without padding (RFC 7515 §2). */
+export function isBase64url(value: unknown): value is string {
+	return (
+		typeof value === "string" &&
+		/^[A-Za-z0-9_-]+$/.test(value) &&
+		value.length % 4 !== 1
+	);
 }
 
 /** @throws {JwkError} unless the member is a text in base64url without padding (RFC 7515 §2) */
@@ -135,7 +145,7 @@ function requireBase64url(
 	const value = jwk[member];
 	if (value === undefined) throw new JwkError(member, "is missing");
 	if (typeof value !== "string") throw new JwkError(member, "must be string");
-	if (!/^[A-Za-z0-9_-]+$/.test(value))
+	if (!isBase64url(value))
 		throw new JwkError(
 			member,
 			"must be in the URL-safe alphabet of RFC 4648 §5, without padding",

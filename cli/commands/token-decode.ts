@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { json } from "../keys";
 import { asJson, now, print } from "../output";
-import { decodeToken, describeDecoded, readToken } from "../token";
+import { describe, inLines, readToken } from "../token";
 
 /** `x-custom-jwt token decode` */
 export function tokenDecode() {
@@ -16,9 +16,9 @@ On standard input the token stays out of the shell's history. Example:
   $ echo "$TOKEN" | x-custom-jwt token decode -`,
 		)
 		.action((argument, options) => {
-			const decoded = decodeToken(readToken(argument), now());
-			if (options.json) return print(json(decoded));
-			print(describeDecoded(decoded));
+			const described = describe(readToken(argument), now());
+			if (options.json) return print(json(described));
+			print(inLines(described));
 			print("\nnot verified: token verify does that");
 		});
 }

@@ -1,15 +1,14 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
+import { type Verdict, verifyToken } from "../../jwk/verify";
 import { json } from "../keys";
 import { asJson, EXIT, now, print } from "../output";
 import {
-	type Decoded,
-	decodeToken,
-	describeDecoded,
+	type Described,
+	describe,
+	inLines,
 	loadJwks,
 	readToken,
-	type Verdict,
-	verifyToken,
 } from "../token";
 
 /** `x-custom-jwt token verify` */
@@ -45,17 +44,17 @@ The URL in the token's own jku is never fetched. Keys of a private CA: set NODE_
 				now: time,
 			});
 			process.exitCode = verdict.verified ? EXIT.ok : EXIT.no;
-			const decoded = decodedOf(text, time);
-			const notes = [...verdict.notes, ...notesOn(decoded, options)];
-			if (options.json) return print(json({ ...verdict, notes, ...decoded }));
-			if (decoded) print(describeDecoded(decoded));
+			const described = describedOf(text, time);
+			const notes = [...verdict.notes, ...notesOn(described, options)];
+			if (options.json) return print(json({ ...verdict, notes, ...described }));
+			if (described) print(inLines(described));
 			printVerdict({ ...verdict, notes });
 		});
 }
 
-function decodedOf(text: string, time: number): Decoded | undefined {
+function describedOf(text: string, time: number): Described | undefined {
 	try {
-		return decodeToken(text, time);
+		return describe(text, time);
 	} catch {
 		// The verdict says why.
 		return undefined;
@@ -63,10 +62,10 @@ function decodedOf(text: string, time: number): Decoded | undefined {
 }
 
 function notesOn(
-	decoded: Decoded | undefined,
+	described: Described | undefined,
 	{ jwks, iss, aud }: { jwks: string; iss?: string; aud?: string },
 ): string[] {
-	const jku = decoded?.header.jku;
+	const jku = described?.header.jku;
 	const unchecked = [!iss && "--iss", !aud && "--aud"].filter(Boolean);
 	return [
 		...(jku === undefined || jku === jwks

@@ -1,5 +1,5 @@
 import type { JWTPayload } from "jose";
-import { decodeJwt } from "jose/jwt/decode";
+import { decodeClaims } from "../../jwk/token";
 import { refused } from "./errors";
 
 /**
@@ -8,7 +8,7 @@ import { refused } from "./errors";
  */
 export function tokenPayload(token: string): JWTPayload | undefined {
 	try {
-		return decodeJwt(token);
+		return decodeClaims(token);
 	} catch {
 		return undefined;
 	}

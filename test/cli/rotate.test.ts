@@ -196,7 +196,7 @@ describe("activate", () => {
 		const { text } = await publishing(file({ a: withKey(OLD) }, [OLD]), NEW);
 		const early = await activating(text, NEW, NOW + CACHE - 1);
 		expect(early).toMatchObject({ done: false, text, allowedAt: NOW + CACHE });
-		expect(early.message).toContain("activate is allowed in 1 second (2027-");
+		expect(early.message).toContain("activate is allowed in 1 s (2027-");
 		expect(await activating(text, NEW, NOW + CACHE)).toMatchObject({
 			done: true,
 		});
@@ -315,7 +315,7 @@ describe("retire", () => {
 		const allowedAt = NOW + CACHE + 1800 + MARGIN;
 		const early = await retiring(text, allowedAt - 60);
 		expect(early).toMatchObject({ done: false, allowedAt, text });
-		expect(early.message).toContain("retire is allowed in 60 seconds");
+		expect(early.message).toContain("retire is allowed in 1 min");
 		const after = await retiring(text, allowedAt);
 		expect(after.done).toBe(true);
 		expect(kids(after.text)).toEqual(["new"]);
@@ -476,7 +476,7 @@ describe("a key in a vault", () => {
 	test("rotates without ever coming into the file", async () => {
 		const published = await publishing(text(), NEW);
 		expect(published.notes.join()).toContain(
-			"put the private key into the vault in 11 minutes",
+			"put the private key into the vault in 11 min",
 		);
 		expect(await activating(published.text, undefined, NOW + 1)).toMatchObject({
 			done: false,
@@ -643,7 +643,7 @@ describe("keys rotate, the command,", () => {
 		});
 		const refused = await rotate("retire");
 		expect(refused).toMatchObject({ code: 1 });
-		expect(refused.stdout).toMatch(/retire is allowed in 3[45] minutes/);
+		expect(refused.stdout).toMatch(/retire is allowed in 3[45] min/);
 		expect(await rotate("retire", "--force")).toMatchObject({ code: 0 });
 		expect(kids(read(kongYml))).toEqual([JSON.parse(read(privateOut)).kid]);
 		expect(statSync(kongYml).mode & 0o777).toBe(0o640);

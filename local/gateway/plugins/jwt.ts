@@ -1,11 +1,7 @@
 import { createPublicKey, createSecretKey } from "node:crypto";
-import {
-	compactVerify,
-	decodeJwt,
-	decodeProtectedHeader,
-	type JWTPayload,
-} from "jose";
+import { compactVerify, type JWTPayload } from "jose";
 import { type Credential, consumerOf } from "../../../declarative/model";
+import { decodeToken } from "../../../jwk/token";
 import type { Exit, GatewayRequest } from "../request";
 import { standIn } from "./stand-in";
 
@@ -76,10 +72,7 @@ function requestTokens(request: GatewayRequest): string[] {
 
 function decode(token: string) {
 	try {
-		return {
-			header: decodeProtectedHeader(token) as Record<string, unknown>,
-			claims: decodeJwt(token),
-		};
+		return decodeToken(token);
 	} catch {
 		return undefined;
 	}

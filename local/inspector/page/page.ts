@@ -1,16 +1,16 @@
 /** The inspector page. All that is shown of a token is untrusted: it only ever becomes text. */
-import type { FlowOutcome, ReceivedRequest, Settings } from "../protocol";
+
+import { printable } from "../../../jwk/printable";
+import { dateOf, timeInWords } from "../../../jwk/time";
 import {
-	claimOrigin,
 	type DecodedToken,
-	dateOf,
 	decodeToken,
-	pastedToken,
-	tamperedToken,
-	timeInWords,
-	visible,
-} from "./token";
-import { type Verdict, verdictOn } from "./verdict";
+	tokenIn,
+	withClaims,
+} from "../../../jwk/token";
+import type { FlowOutcome, ReceivedRequest, Settings } from "../protocol";
+import { claimOrigin } from "./claim-origin";
+import { type Shown, verdictOn } from "./verdict";
 
 /** As many requests are listed; the backend keeps no more either. */
 const LISTED = 50;
@@ -28,7 +28,7 @@ let chosen: ReceivedRequest | undefined;
 let following = true;
 /** The token on the page, tampered with or not. */
 let shown = "";
-let verdict: Verdict | undefined;
+let verdict: Shown | undefined;
 
 async function main(): Promise<void> {
 	const reply = await fetch("/inspector/settings");
@@ -75,15 +75,15 @@ function add(request: ReceivedRequest): void {
 	const row = element(
 		"tr",
 		element("td", time),
-		element("td", visible(request.path)),
-		element("td", visible(request.consumer ?? "none")),
+		element("td", printable(request.path)),
+		element("td", printable(request.consumer ?? "none")),
 		element("td", String(request.status)),
 	);
 	row.lastElementChild?.classList.add(
 		request.status < 400 ? "fine" : "refused",
 	);
 	time.type = "button";
-	time.ariaLabel = `Show the token of ${visible(request.path)}, ${time.textContent}`;
+	time.ariaLabel = `Show the token of ${printable(request.path)}, ${time.textContent}`;
 	time.addEventListener("click", () => {
 		following = row === list.firstElementChild;
 		reset();
@@ -134,12 +134,12 @@ async function sendFlow(name: string): Promise<string> {
 	const { jwt, reason } = JSON.parse(body);
 	if (jwt) return `${status}, and the backend verified the token.`;
 	if (reason) return `${status} from the backend: ${reason}`;
-	return `${status} from the gateway itself; the backend did not see the request. ${visible(body)}`;
+	return `${status} from the gateway itself; the backend did not see the request. ${printable(body)}`;
 }
 
 /** Shows the pasted token, else that of the chosen request. */
 function show(): void {
-	const pasted = pastedToken(paste.value);
+	const pasted = tokenIn(paste.value);
 	const token = pasted || chosen?.token || "";
 	byId("source").textContent = pasted ? "Pasted." : describe(chosen);
 	byId("token").hidden = !token;
@@ -150,7 +150,7 @@ function show(): void {
 	}
 	const original = decoded(token);
 	byId("tamper-label").hidden = !original;
-	shown = original && tamper.checked ? tamperedToken(original) : token;
+	shown = original && tamper.checked ? tampered(token, original) : token;
 	byId("verdict").replaceChildren(element("p", "Checking …"));
 	// First, as it drops the verdict on the token before.
 	verify();
@@ -161,9 +161,9 @@ function describe(request: ReceivedRequest | undefined): string {
 	if (!request) return "No token chosen.";
 	const { time, path, status, reason, token } = request;
 	return [
-		`Of the request for ${visible(path)} at ${clock(time)},`,
+		`Of the request for ${printable(path)} at ${clock(time)},`,
 		`which the backend answered with ${status}.`,
-		reason ? `It said: ${visible(reason)}.` : "",
+		reason ? `It said: ${printable(reason)}.` : "",
 		token ? "" : "The request had no header X-Custom-Jwt.",
 	].join(" ");
 }
@@ -175,7 +175,7 @@ function showToken(): void {
 	const classes = token ? ["header-part", "claims-part", "signature-part"] : [];
 	byId("raw").replaceChildren(
 		...parts.flatMap((part, index) => {
-			const text = element("span", visible(part));
+			const text = element("span", printable(part));
 			if (classes[index]) text.className = classes[index];
 			return index ? [".", text] : [text];
 		}),
@@ -215,9 +215,9 @@ function member(
 	value: unknown,
 	note: string,
 ): HTMLTableRowElement {
-	const heading = element("th", visible(name));
+	const heading = element("th", printable(name));
 	heading.scope = "row";
-	const cell = element("td", visible(JSON.stringify(value, null, 1)));
+	const cell = element("td", printable(JSON.stringify(value, null, 1)));
 	cell.className = "value";
 	if (note) cell.append(element("small", note));
 	return element("tr", heading, cell);
@@ -239,9 +239,9 @@ async function verify(): Promise<void> {
 	if (verdict) showVerdict(verdict);
 }
 
-function showVerdict({ state, headline, detail }: Verdict): void {
+function showVerdict({ state, headline, detail }: Shown): void {
 	const text = element("p", element("strong", `${SYMBOLS[state]} ${headline}`));
-	text.append(visible(detail));
+	text.append(printable(detail));
 	text.className = state;
 	byId("verdict").replaceChildren(text);
 	showToken();
@@ -262,6 +262,11 @@ function tick(): void {
 		const claim = claims[index];
 		if (note && claim) note.textContent = timeNote(...claim);
 	}
+}
+
+function tampered(token: string, { claims }: DecodedToken): string {
+	const client_id = `${claims.client_id}, tampered`;
+	return withClaims(token, { ...claims, client_id });
 }
 
 function decoded(token: string): DecodedToken | undefined {

@@ -122,7 +122,7 @@ describe("the flows", () => {
 				.waitFor();
 			await listed(page).nth(reached).waitFor();
 			reached += 1;
-			expect(await verdict(page, "✓ Verified")).toContain("key “kong”");
+			expect(await verdict(page, "✓ Verified")).toContain('key "kong"');
 			const [[value]] = (await cells(page, "Claims", "client_id")) as [
 				string[],
 			];
@@ -254,25 +254,25 @@ describe("what is wrong is said in words", () => {
 			"a token for another backend",
 			() => signToken("RS256-jwk-private.json", { ...GOOD, aud: "http://pay" }),
 			"✗ Wrong audience",
-			/for “http:\/\/pay”, and this backend is “http:\/\/httpbin:9000\/anything”/,
+			/aud is "http:\/\/pay"; "http:\/\/httpbin:9000\/anything" is expected/,
 		],
 		[
 			"a token of another issuer",
 			() => signToken("RS256-jwk-private.json", { ...GOOD, iss: "mallory" }),
 			"✗ Wrong issuer",
-			/“mallory”/,
+			/"mallory"/,
 		],
 		[
 			"a token of another key",
 			() => signToken("idp-jwk-private.json", GOOD),
 			"✗ No key for this kid",
-			/the key “.+” \(RS256\); the JWK Set has “kong”/,
+			/No key has the token's kid ".+"; there are "kong"/,
 		],
 		[
 			"an unsigned token",
 			async () => "eyJhbGciOiJub25lIn0.eyJjbGllbnRfaWQiOiJhZG1pbiJ9.",
 			"✗ Algorithm not accepted",
-			/“none”; the backend takes RS256/,
+			/alg is none: .* RS256 would be accepted/i,
 		],
 		[
 			"two parts",
@@ -323,7 +323,7 @@ describe("what is wrong is said in words", () => {
 		});
 		const page = await open(broken);
 		await paste(page, await signToken("RS256-jwk-private.json", GOOD));
-		expect(await verdict(page, "? No JWK Set")).toContain("“keys”");
+		expect(await verdict(page, "? No JWK Set")).toContain("not a JWK");
 	});
 
 	test("a backend that is gone", async () => {
@@ -362,7 +362,7 @@ describe("a hostile token", () => {
 			JSON.stringify(markup),
 		]);
 		expect((await cells(page, "Claims", "sub"))[0]).toEqual([
-			'"admin\\u{202E}nimda"',
+			'"admin\\u202enimda"',
 		]);
 	});
 
