@@ -292,7 +292,9 @@ async function checkPublished(
 		return at(
 			"jku",
 			"info",
-			"no route here serves the JWK Set at jku: whether it has the key was not checked",
+			config.jku === ""
+				? "jku is empty, so the JWK Set that has the key is not known here and was not checked"
+				: "no route here serves the JWK Set at jku: whether it has the key was not checked",
 		);
 	const keys = keysOf(served);
 	if (!keys) return [];

@@ -90,6 +90,10 @@ export async function setsOf(
 			throw new BadUse(
 				`the jku of ${entry.scope} is a reference, so its JWK Set cannot be found: rotate by hand (README)`,
 			);
+		if (jku === "")
+			throw new BadUse(
+				`the jku of ${entry.scope} is empty, so its JWK Set cannot be found: rotate by hand (README)`,
+			);
 		const set = servedJwks(configuration, jku);
 		if (!set)
 			throw new BadUse(

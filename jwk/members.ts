@@ -148,7 +148,7 @@ function requireBase64url(
 	if (!isBase64url(value))
 		throw new JwkError(
 			member,
-			"must be in the URL-safe alphabet of RFC 4648 §5, without padding",
+			`must be in the URL-safe alphabet of RFC 4648 §5, without padding${member === "k" ? "; a key that is its text needs hmac_key_is_text" : ""}`,
 		);
 	return value;
 }

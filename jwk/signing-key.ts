@@ -45,6 +45,9 @@ export interface SigningKey {
 	sign(signingInput: string): Promise<Buffer>;
 }
 
+const TEXT_OR_BYTES =
+	"the HMAC key is the bytes that k encodes (RFC 7518 §6.4.1), not its text, which is what the Lua plugin signs with and Kong's jwt plugin verifies with; hmac_key_is_text says which is meant";
+
 const PSS = {
 	padding: constants.RSA_PKCS1_PSS_PADDING,
 	saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
@@ -74,13 +77,18 @@ export function importSigningKey(
 		active_kid,
 		key_id,
 		algorithm,
+		hmac_key_is_text,
 		include_x5c,
 	}: Partial<
-		Pick<ConfigFields, "active_kid" | "key_id" | "algorithm" | "include_x5c">
+		Pick<
+			ConfigFields,
+			"active_kid" | "key_id" | "algorithm" | "hmac_key_is_text" | "include_x5c"
+		>
 	> = {},
 ): SigningKey {
+	const selected = selectKey(parseJson(text), active_kid);
 	const { jwk: given, changed } = canonical(
-		selectKey(parseJson(text), active_kid),
+		hmac_key_is_text ? withEncodedText(selected) : selected,
 	);
 	const { alg: ownAlg, kid: ownKid, ...members } = given;
 	// What the configuration replaces need not be usable.
@@ -103,6 +111,8 @@ export function importSigningKey(
 			]
 		: [];
 	const keyWarnings = jwk.kty === "RSA" ? checkRsa(jwk) : [];
+	const hmacWarnings =
+		jwk.kty === "oct" && hmac_key_is_text === undefined ? [TEXT_OR_BYTES] : [];
 	const signature =
 		jwk.kty === "oct"
 			? hmac(jwk, ALGORITHMS[alg])
@@ -111,10 +121,18 @@ export function importSigningKey(
 		alg,
 		kid: key_id ?? jwk.kid,
 		certificates: include_x5c ? certificateParameters(jwk) : undefined,
-		warnings: [...formWarnings, ...keyWarnings],
+		warnings: [...formWarnings, ...keyWarnings, ...hmacWarnings],
 		jwk,
 		sign: signature,
 	};
+}
+
+/** An HMAC key whose `k` is the key itself, as RFC 7518 §6.4.1 writes it; any other is left as it is. */
+function withEncodedText(jwk: unknown): unknown {
+	const { kty, k } = (jwk ?? {}) as { kty?: unknown; k?: unknown };
+	return kty === "oct" && typeof k === "string"
+		? { ...(jwk as object), k: Buffer.from(k).toString("base64url") }
+		: jwk;
 }
 
 /**

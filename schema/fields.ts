@@ -32,18 +32,44 @@ export const ALGORITHMS = [
 	"HS512",
 ] as const;
 
+/** Every text that is no URI and has a colon, as Lua patterns; Kong's have no alternatives. */
+const NO_URI = [
+	"^[^:]*[^%w+.%-:][^:]*:",
+	"^%A[^:]*:",
+	"^:",
+	"^[^:]*:$",
+	"^[^:]*:.*%s",
+	"^[^:]*://$",
+	"^[^:]*://[/?#:@]",
+	"^[^:]*://[^/?#]*@",
+].map((pattern) => ({ pattern, err: "must be a URI without user name" }));
+
 /**
- * An absolute URL: what Kong's typedef `url` accepts, with a scheme and a host, but no white space and, as it is
- * there for everybody to read, no user name or password.
+ * A StringOrURI (RFC 7519 §2): any text, but one with a colon is a URI, and one with `//` has a host and, as it
+ * is there for everybody to read, no user name or password.
  */
-const url = {
+const stringOrUri = {
 	type: "string",
 	pattern:
-		"^[A-Za-z][A-Za-z0-9+.-]*://[^ \\t-\\r/?#:@][^ \\t-\\r/?#@]*([/?#][^ \\t-\\r]*)?$",
+		"^([A-Za-z][A-Za-z0-9+.-]*:(//[^\u0000- \u007f/?#:@][^\u0000- \u007f/?#@]*([/?#][^\u0000- \u007f]*)?|(?!//)[^\u0000- \u007f]+)|[^\u0000-\u001f\u007f:]+)$",
+	expected: "a text without colon, or a URI without user name",
+	kong: { match: "^%C+$", match_none: NO_URI },
+} as const;
+
+/** An absolute URL with a host, but without user name or password; or nothing. */
+const urlOrNothing = {
+	type: "string",
+	minLength: 0,
+	pattern:
+		"^([A-Za-z][A-Za-z0-9+.-]*://[^\u0000- \u007f/?#:@][^\u0000- \u007f/?#@]*([/?#][^\u0000- \u007f]*)?)?$",
+	expected: "an absolute URL without user name, or empty",
 	kong: {
-		match: "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+		match: "^%C*$",
 		match_none: [
-			{ pattern: "^[^/?#]*//[^/?#]*@", err: "must not have a user name" },
+			...NO_URI,
+			...["^[^:]+$", "^[^:]*:[^/]", "^[^:]*:/$", "^[^:]*:/[^/]"].map(
+				(pattern) => ({ pattern, err: "must be an absolute URL" }),
+			),
 		],
 	},
 } as const;
@@ -52,6 +78,7 @@ const url = {
 const headerName = {
 	type: "string",
 	pattern: "^[A-Za-z0-9_-]+$",
+	expected: "a header name of letters, digits, - and _",
 	kong: { match: "^[%w_%-]+$" },
 } as const;
 
@@ -73,22 +100,22 @@ const claims = {
  * type of the configuration, its validation at instance start, the schema the plugin server dumps
  * to Kong, `schema.lua` for Konnect and the table in the README.
  *
- * The keyword `kong` holds what only Kong's schema language has: Lua patterns equal to `pattern`,
+ * The keyword `expected` says in words what `pattern` does; `kong` holds what only Kong's schema language has: Lua patterns equal to `pattern`,
  * and how the field is stored (`encrypted`) and resolved (`referenceable`: may be a vault reference).
  */
 export const configSchema = {
 	type: "object",
 	properties: {
 		iss: {
-			...url,
+			...stringOrUri,
 			default: "https://kong-gateway:8443/x-custom-jwt",
-			description: "Issuer of the token, the claim `iss`.",
+			description: "Issuer of the token, the claim `iss`: a text or a URI.",
 		},
 		jku: {
-			...url,
+			...urlOrNothing,
 			default: "https://kong-gateway:8443/x-custom-jwt/jwks",
 			description:
-				"URL of the JWK Set that verifies the token, the header parameter `jku`.",
+				"URL of the JWK Set that verifies the token, the header parameter `jku`; empty leaves it out.",
 		},
 		private_jwk: {
 			type: "string",
@@ -108,7 +135,13 @@ export const configSchema = {
 			minLength: 1,
 			default: "clientId",
 			description:
-				"Claim of an incoming token that becomes the claim `client_id`.",
+				"Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`.",
+		},
+		bearer_clientid_claims: {
+			...claimNames,
+			minItems: 1,
+			description:
+				"Several such claims, in order of preference, instead of `bearer_clientid_claim`: the first that the token has, e.g. `azp`, `appid`.",
 		},
 		apikey_header: {
 			...headerName,
@@ -176,6 +209,7 @@ export const configSchema = {
 			type: "string",
 			minLength: 1,
 			pattern: "^[A-Za-z0-9 ._:/-]+$",
+			expected: "a text of letters, digits, spaces and . _ : / -",
 			kong: { match: "^[%w ._:/%-]+$" },
 			description:
 				"The parameter `realm` of `WWW-Authenticate` in a response 401.",
@@ -222,6 +256,11 @@ export const configSchema = {
 			description:
 				"The claim `aud`, with templates, instead of the URL of the Kong Service: one value as a string, several as an array.",
 		},
+		audience_as_array: {
+			type: "boolean",
+			default: false,
+			description: "Make `aud` an array, of one value too.",
+		},
 		subject: {
 			...text,
 			description: "The claim `sub`, with templates.",
@@ -231,7 +270,15 @@ export const configSchema = {
 			minimum: -86_400,
 			maximum: 86_400,
 			description:
-				"The claim `nbf`, in seconds from the time of issue; negative for backends that check it and whose clocks are slow. It does not help where `iat` ahead of the clock is refused.",
+				"The claim `nbf`, in seconds from the time of issue, less `issued_at_skew`.",
+		},
+		issued_at_skew: {
+			type: "integer",
+			minimum: 0,
+			maximum: 3600,
+			default: 0,
+			description:
+				"How many seconds earlier `iat` and `nbf` are than the time of issue, for backends whose clocks are slow; `exp` stays.",
 		},
 		cap_expiry: {
 			type: "boolean",
@@ -241,10 +288,19 @@ export const configSchema = {
 		token_type: {
 			type: "string",
 			pattern: "^[A-Za-z0-9!#$&^_.+/-]+$",
+			expected: "a media type without white space",
 			kong: { match: "^[%w!#$&^_.+/%-]+$" },
 			default: "JWT",
 			description:
 				"The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",
+		},
+		max_token_size: {
+			type: "integer",
+			minimum: 0,
+			maximum: 1_048_576,
+			default: 0,
+			description:
+				"Largest token in bytes; a request that needs a larger one is refused with 500. 0 is no limit.",
 		},
 		key_id: {
 			...text,
@@ -260,6 +316,11 @@ export const configSchema = {
 			...text,
 			description:
 				"Which key signs when `private_jwk` is a JWK Set; without this field the first.",
+		},
+		hmac_key_is_text: {
+			type: "boolean",
+			description:
+				"Whether an HMAC key is the text of `k`, as the published Lua plugin has it and a `secret` of Kong's, rather than the bytes it encodes.",
 		},
 		include_x5c: {
 			type: "boolean",

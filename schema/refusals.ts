@@ -78,9 +78,9 @@ export const REFUSALS = {
 	no_client_id_claim: {
 		status: 401,
 		reason: "no_client_id",
-		text: "the incoming token has no claim {claim} that is a text; see bearer_clientid_claim",
+		text: "the incoming token has no claim {claims} that is a text or a number; see bearer_clientid_claims",
 		means:
-			"the token names the client otherwise, e.g. `azp`: set `bearer_clientid_claim`",
+			"the token names the client otherwise, e.g. `azp`: set `bearer_clientid_claim`, or `bearer_clientid_claims` where it differs",
 	},
 	inexact_number: {
 		status: 401,
@@ -151,6 +151,13 @@ export const REFUSALS = {
 		text: "no audience: the route has no Service; configure `audience`, or the plugin on routes that have one",
 		means:
 			"the plugin is on a route without Service, or global: set `audience`, or put it on routes that have one",
+	},
+	token_too_large: {
+		status: 500,
+		reason: "token_too_large",
+		text: "the token would have {bytes} bytes, more than max_token_size; largest claims: {claims}",
+		means:
+			"backends refuse large headers: leave claims out with `keep_claims` or `remove_claims`, or raise `max_token_size` and the backend's limit",
 	},
 	wrong_instance: {
 		status: 500,

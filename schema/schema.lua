@@ -30,13 +30,41 @@ return {
           {
             iss = {
               type = "string",
-              description = "Issuer of the token, the claim `iss`.",
+              description = "Issuer of the token, the claim `iss`: a text or a URI.",
               default = "https://kong-gateway:8443/x-custom-jwt",
-              match = "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+              match = "^%C+$",
               match_none = {
                 {
-                  pattern = "^[^/?#]*//[^/?#]*@",
-                  err = "must not have a user name",
+                  pattern = "^[^:]*[^%w+.%-:][^:]*:",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^%A[^:]*:",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^:",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*:$",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*:.*%s",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*://$",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*://[/?#:@]",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*://[^/?#]*@",
+                  err = "must be a URI without user name",
                 },
               },
             },
@@ -44,13 +72,58 @@ return {
           {
             jku = {
               type = "string",
-              description = "URL of the JWK Set that verifies the token, the header parameter `jku`.",
+              description = "URL of the JWK Set that verifies the token, the header parameter `jku`; empty leaves it out.",
               default = "https://kong-gateway:8443/x-custom-jwt/jwks",
-              match = "^%a[%w+.%-]*://[^%s/?#:@][^%s]*$",
+              len_min = 0,
+              match = "^%C*$",
               match_none = {
                 {
-                  pattern = "^[^/?#]*//[^/?#]*@",
-                  err = "must not have a user name",
+                  pattern = "^[^:]*[^%w+.%-:][^:]*:",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^%A[^:]*:",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^:",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*:$",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*:.*%s",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*://$",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*://[/?#:@]",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]*://[^/?#]*@",
+                  err = "must be a URI without user name",
+                },
+                {
+                  pattern = "^[^:]+$",
+                  err = "must be an absolute URL",
+                },
+                {
+                  pattern = "^[^:]*:[^/]",
+                  err = "must be an absolute URL",
+                },
+                {
+                  pattern = "^[^:]*:/$",
+                  err = "must be an absolute URL",
+                },
+                {
+                  pattern = "^[^:]*:/[^/]",
+                  err = "must be an absolute URL",
                 },
               },
             },
@@ -76,8 +149,19 @@ return {
           {
             bearer_clientid_claim = {
               type = "string",
-              description = "Claim of an incoming token that becomes the claim `client_id`.",
+              description = "Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`.",
               default = "clientId",
+              len_min = 1,
+            },
+          },
+          {
+            bearer_clientid_claims = {
+              type = "array",
+              description = "Several such claims, in order of preference, instead of `bearer_clientid_claim`: the first that the token has, e.g. `azp`, `appid`.",
+              elements = {
+                type = "string",
+                len_min = 1,
+              },
               len_min = 1,
             },
           },
@@ -328,6 +412,13 @@ return {
             },
           },
           {
+            audience_as_array = {
+              type = "boolean",
+              description = "Make `aud` an array, of one value too.",
+              default = false,
+            },
+          },
+          {
             subject = {
               type = "string",
               description = "The claim `sub`, with templates.",
@@ -337,10 +428,21 @@ return {
           {
             not_before = {
               type = "integer",
-              description = "The claim `nbf`, in seconds from the time of issue; negative for backends that check it and whose clocks are slow. It does not help where `iat` ahead of the clock is refused.",
+              description = "The claim `nbf`, in seconds from the time of issue, less `issued_at_skew`.",
               between = {
                 -86400,
                 86400,
+              },
+            },
+          },
+          {
+            issued_at_skew = {
+              type = "integer",
+              description = "How many seconds earlier `iat` and `nbf` are than the time of issue, for backends whose clocks are slow; `exp` stays.",
+              default = 0,
+              between = {
+                0,
+                3600,
               },
             },
           },
@@ -357,6 +459,17 @@ return {
               description = "The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",
               default = "JWT",
               match = "^[%w!#$&^_.+/%-]+$",
+            },
+          },
+          {
+            max_token_size = {
+              type = "integer",
+              description = "Largest token in bytes; a request that needs a larger one is refused with 500. 0 is no limit.",
+              default = 0,
+              between = {
+                0,
+                1048576,
+              },
             },
           },
           {
@@ -393,6 +506,12 @@ return {
               type = "string",
               description = "Which key signs when `private_jwk` is a JWK Set; without this field the first.",
               len_min = 1,
+            },
+          },
+          {
+            hmac_key_is_text = {
+              type = "boolean",
+              description = "Whether an HMAC key is the text of `k`, as the published Lua plugin has it and a `secret` of Kong's, rather than the bytes it encodes.",
             },
           },
           {

@@ -44,6 +44,7 @@ export type ConfigField = Record<
 		type: string;
 		required?: boolean;
 		default?: unknown;
+		len_min?: number;
 		referenceable?: boolean;
 	}
 >;

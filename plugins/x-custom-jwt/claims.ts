@@ -36,7 +36,12 @@ export interface ClaimSources {
 /** What of a configuration decides which claims there are. */
 type ClaimsConfig = Pick<
 	ConfigFields,
-	"iss" | "keep_claims" | "remove_claims" | "strict_claims" | "cap_expiry"
+	| "iss"
+	| "audience_as_array"
+	| "keep_claims"
+	| "remove_claims"
+	| "strict_claims"
+	| "cap_expiry"
 > & { templates: ClaimTemplates };
 
 /** Has no member but claims, whatever they are called. */
@@ -79,8 +84,8 @@ function putOwn(
 	claims.set("iss", config.iss);
 	const aud = audience?.flatMap((template) =>
 		texts(fill(config, { claim: "aud", template }, lookup)),
-	);
-	claims.set("aud", aud ? oneOrMore(aud) : serviceUrl(service));
+	) ?? [serviceUrl(service)];
+	claims.set("aud", oneOrMore(aud, config.audience_as_array));
 	if (subject) putSubject(claims, config, subject, lookup);
 	for (const [claim, value] of Object.entries(bindingClaims))
 		claims.set(claim, value);
@@ -137,20 +142,25 @@ function put(claims: ClaimsMap, claim: string, value: unknown): void {
  * @throws {Refusal} when the incoming token, which must not be outlived, has expired
  */
 export function issueClaims(
-	config: Pick<ConfigFields, "expires_in" | "not_before">,
+	{
+		expires_in,
+		issued_at_skew,
+		not_before,
+	}: Pick<ConfigFields, "expires_in" | "issued_at_skew" | "not_before">,
 	{ claims, notAfter = Number.POSITIVE_INFINITY }: TokenContent,
 	now: number,
-): Claims & { iat: number; exp: number } {
-	const iat = Math.floor(now / 1000);
+): Claims & { exp: number } {
+	const issuedAt = Math.floor(now / 1000);
+	const iat = issuedAt - issued_at_skew;
+	const nbf = not_before === undefined ? undefined : iat + not_before;
 	// Whole seconds, and a lifetime below one second must not end at once.
-	const exp = Math.min(iat + Math.ceil(config.expires_in), notAfter);
-	const { not_before } = config;
-	if (exp <= iat + Math.max(0, not_before ?? 0)) throw refused("expired", {});
+	const exp = Math.min(issuedAt + Math.ceil(expires_in), notAfter);
+	if (exp <= Math.max(issuedAt, nbf ?? 0)) throw refused("expired", {});
 	// V8 takes longer to copy what `Object.fromEntries` made than to make it.
 	return Object.assign(claims, {
 		iat,
 		exp,
-		...(not_before !== undefined && { nbf: iat + not_before }),
+		...(nbf !== undefined && { nbf }),
 		jti: randomUUID(),
 	});
 }
@@ -199,10 +209,10 @@ function texts(value: unknown): string[] {
 }
 
 /** A claim `aud` (RFC 7519 §4.1.3). */
-function oneOrMore(audience: string[]): string | string[] {
+function oneOrMore(audience: string[], asArray: boolean): string | string[] {
 	const [first, ...others] = audience;
 	if (first === undefined) throw refused("no_audience_value", {});
-	return others.length > 0 ? audience : first;
+	return asArray || others.length > 0 ? audience : first;
 }
 
 /** The backend's URL, its port left out when it is the protocol's default. */

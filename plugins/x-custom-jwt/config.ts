@@ -86,7 +86,10 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 			return undefined;
 		}
 	}
-	attempt("not_before", () => requireLater(fields), ["expires_in"]);
+	attempt("not_before", () => requireLater(fields), [
+		"expires_in",
+		"issued_at_skew",
+	]);
 	attempt("upstream_custom_jwt_header", () => requireForwarded(fields));
 	attempt("upstream_custom_jwt_header", () => requireClearable(fields), [
 		"unauthenticated",
@@ -98,6 +101,7 @@ export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
 				"algorithm",
 				"active_kid",
 				"key_id",
+				"hmac_key_is_text",
 				"include_x5c",
 			]);
 	const templates = parseClaimTemplates(
@@ -148,8 +152,12 @@ function withoutFaulty(fields: ConfigFields, faults: Fault[]): ConfigFields {
 	return { ...fields, ...Object.fromEntries(faulty) };
 }
 
-function requireLater({ not_before = 0, expires_in }: ConfigFields): void {
-	if (not_before >= expires_in)
+function requireLater({
+	not_before = 0,
+	expires_in,
+	issued_at_skew,
+}: ConfigFields): void {
+	if (not_before - issued_at_skew >= expires_in)
 		throw new Misconfigured(
 			"config/not_before must be less than config/expires_in",
 		);

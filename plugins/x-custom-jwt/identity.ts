@@ -8,7 +8,8 @@ import {
 } from "./certificate";
 import { refused } from "./errors";
 import type { Consumer, Credential, Facts, Question } from "./facts";
-import { tokenPayload } from "./incoming-token";
+import { requireExact, tokenPayload } from "./incoming-token";
+import { memberAt } from "./member-at";
 import { requireWellFormed, text } from "./text";
 
 /** Whom Kong authenticated. */
@@ -26,6 +27,7 @@ type IdentityConfig = Pick<
 	ConfigFields,
 	| "auth_methods"
 	| "bearer_clientid_claim"
+	| "bearer_clientid_claims"
 	| "apikey_header"
 	| "certificate_clientid"
 	| "unauthenticated"
@@ -284,8 +286,15 @@ function bearerClaims(facts: Facts): JWTPayload | undefined {
 	return token ? tokenPayload(token) : undefined;
 }
 
+/** The first of the configured claims that the token has; a number as its text. */
 function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {
-	const clientId = text(claims[config.bearer_clientid_claim]);
-	if (clientId) return clientId;
-	throw refused("no_client_id_claim", { claim: config.bearer_clientid_claim });
+	const { bearer_clientid_claims: names = [config.bearer_clientid_claim] } =
+		config;
+	for (const name of names) {
+		const value = memberAt(claims, name);
+		requireExact(value);
+		const clientId = typeof value === "number" ? String(value) : text(value);
+		if (clientId) return clientId;
+	}
+	throw refused("no_client_id_claim", { claims: names.join(", ") });
 }

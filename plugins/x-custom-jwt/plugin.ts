@@ -20,6 +20,7 @@ import { type Identity, identify, identityQuestions } from "./identity";
 import type { Kong } from "./pdk";
 import { requestQuestions, reuseQuestions } from "./questions";
 import { type IssuedToken, Reuse } from "./reuse";
+import { checkSize } from "./size";
 import { askStock, carryOut } from "./stock";
 import { tokenSigner } from "./token";
 import { readVariables } from "./variables";
@@ -35,8 +36,9 @@ export class Plugin {
 	readonly #reuse: Reuse | undefined;
 	readonly #signToken: (claims: Claims) => Promise<string>;
 	readonly #challenge: string;
-	/** For the log at the first request, as nothing can be logged before. */
+	/** For the log at the next request, as nothing can be logged between them. */
 	readonly #warnings: Decision["log"];
+	#hasWarnedOfSize = false;
 
 	/**
 	 * Prepares everything that does not depend on the request.
@@ -92,6 +94,12 @@ export class Plugin {
 		} catch (thrown) {
 			await carryOut(kong, this.#refuse(thrown));
 		}
+	}
+
+	#warnOfSize(message: string | undefined): void {
+		if (!message || this.#hasWarnedOfSize) return;
+		this.#hasWarnedOfSize = true;
+		this.#warnings.push({ level: "warn", message });
 	}
 
 	#refuse(thrown: unknown): Decision {
@@ -159,8 +167,7 @@ export class Plugin {
 
 	#issue(content: TokenContent) {
 		const claims = issueClaims(this.#config, content, Date.now());
-		const { iat, exp } = claims;
-		return { token: this.#sign(claims, content), iat, exp };
+		return { token: this.#sign(claims, content), exp: claims.exp };
 	}
 
 	async #sign(claims: Claims, { apiKey }: TokenContent): Promise<IssuedToken> {
@@ -170,6 +177,7 @@ export class Plugin {
 		const { alg } = this.key;
 		const bytes = token.length;
 		signedChannel.publish({ alg, seconds, bytes } satisfies Signed);
+		this.#warnOfSize(checkSize(this.#config, bytes, claims));
 		return { token, logged: loggedClaims(this.#config, claims, apiKey) };
 	}
 }

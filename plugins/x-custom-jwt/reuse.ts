@@ -46,16 +46,21 @@ export class TokenCache {
 	/**
 	 * Keeps a token for as long as it may be given again, before it is signed, so that it is signed once.
 	 *
+	 * @param token issued now
+	 * @param exp when it expires, in seconds since the epoch
 	 * @param size of the claims, in characters
 	 */
 	set(
 		key: string,
 		token: Promise<IssuedToken>,
-		{ iat, exp }: { iat: number; exp: number },
+		exp: number,
 		size: number,
 	): void {
-		const usableUntil = iat + USABLE_LIFE * (exp - iat);
-		const usableFor = usableUntil * 1000 - Date.now();
+		const now = Date.now();
+		// Tokens count whole seconds.
+		const issuedAt = Math.floor(now / 1000);
+		const usableUntil = issuedAt + USABLE_LIFE * (exp - issuedAt);
+		const usableFor = usableUntil * 1000 - now;
 		const ttl = Math.floor(Math.min(this.#reuseFor * 1000, usableFor));
 		if (ttl < 1) return;
 		this.#tokens.set(key, token, { ttl, size });
@@ -97,7 +102,7 @@ export class Reuse {
 	token(
 		content: TokenContent,
 		{ credential, consumer }: { credential?: Credential; consumer?: Consumer },
-		issue: () => { token: Promise<IssuedToken>; iat: number; exp: number },
+		issue: () => { token: Promise<IssuedToken>; exp: number },
 	): Promise<IssuedToken> {
 		const text = JSON.stringify(content);
 		const byCredential = isOwner(consumer, credential)
@@ -106,8 +111,8 @@ export class Reuse {
 		const key = byCredential ?? cacheKey("content", text);
 		const known = this.#tokens.get(key);
 		if (known) return known;
-		const { token, ...life } = issue();
-		this.#tokens.set(key, token, life, text.length);
+		const { token, exp } = issue();
+		this.#tokens.set(key, token, exp, text.length);
 		return token;
 	}
 
@@ -123,6 +128,7 @@ const OF_REQUEST = [
 	"headers",
 	"query_params",
 	"client",
+	"request",
 	"certificate",
 	"groups",
 ];

@@ -16,17 +16,29 @@ export interface Template {
 	resolve(lookup: Lookup): unknown;
 }
 
-const VARIABLE =
-	/\$\(\s*([^\s()'"]+)(?:\s+or\s+(?:'([^']*)'|"([^"]*)"))?\s*\)/y;
+/** `$(name`, where a part of the name that has any characters stands in brackets: `claims['full name']`. */
+const BEGINNING =
+	/\$\(\s*((?:[^\s()'"[]|\[(?!['"])|\[(?:'[^']*'|"[^"]*")\])+)/y;
+const IN_BRACKETS = /\[(?:'([^']*)'|"([^"]*)")\]/g;
+const END = /\s*\)/y;
+const TEXT_DEFAULT = /\s+or\s+(?:'([^']*)'|"([^"]*)")\s*\)/y;
+const JSON_DEFAULT = /\s+or\s+/y;
+
+/** A variable in a text, and where the text goes on behind it. */
+interface Found {
+	template: Template;
+	end: number;
+}
 
 /**
- * Parses a text with variables in Kong's syntax, `$(name)` and `$(name or 'default')`. A text that is
- * one variable and nothing else takes the type of its value; within a longer text a value that is no
- * text is written as JSON.
+ * Parses a text with variables in Kong's syntax, `$(name)` and `$(name or 'default')`, whose default may
+ * also be JSON, `$(name or [])`. A text that is one variable and nothing else takes the type of its
+ * value; within a longer text a value that is no text is written as JSON.
  *
  * @param text e.g. `tenant-$(headers.x-tenant-id or 'none')`
  * @param field where it stands, for messages, e.g. `config/subject`
- * @throws {Misconfigured} when a `$(` does not begin a variable
+ * @throws {Misconfigured} when a `$(` does not begin a variable, or the default is a number that cannot be
+ * kept exactly
  */
 export function parseTemplate(text: string, field: string): Template {
 	const parts: Template[] = [];
@@ -36,16 +48,14 @@ export function parseTemplate(text: string, field: string): Template {
 		start >= 0;
 		start = text.indexOf("$(", end)
 	) {
-		VARIABLE.lastIndex = start;
-		const match = VARIABLE.exec(text);
-		if (!match)
+		const found = variableAt(text, start, field);
+		if (!found)
 			throw new Misconfigured(
-				`${field}: expected $(name) or $(name or 'default') at character ${start + 1}`,
+				`${field}: expected $(name), $(name or 'text') or $(name or JSON) at character ${start + 1}`,
 			);
 		if (start > end) parts.push(literal(text.slice(end, start)));
-		const [whole, name = "", inQuotes, inDoubleQuotes] = match;
-		parts.push(variable(name, inQuotes ?? inDoubleQuotes));
-		end = start + whole.length;
+		parts.push(found.template);
+		end = found.end;
 	}
 	if (end < text.length || parts.length === 0)
 		parts.push(literal(text.slice(end)));
@@ -53,6 +63,64 @@ export function parseTemplate(text: string, field: string): Template {
 	return only && parts.length === 1
 		? only
 		: combine(parts, (values) => values.map(asText).join(""));
+}
+
+function variableAt(
+	text: string,
+	start: number,
+	field: string,
+): Found | undefined {
+	const beginning = matchAt(BEGINNING, text, start);
+	if (!beginning) return undefined;
+	const name = (beginning[1] ?? "").replace(
+		IN_BRACKETS,
+		(_, single, double) => `.${single ?? double}`,
+	);
+	const afterName = start + beginning[0].length;
+	const end = matchAt(END, text, afterName);
+	if (end) return { template: variable(name), end: afterName + end[0].length };
+	const inQuotes = matchAt(TEXT_DEFAULT, text, afterName);
+	if (inQuotes)
+		return {
+			template: variable(name, literal(inQuotes[1] ?? inQuotes[2])),
+			end: afterName + inQuotes[0].length,
+		};
+	const or = matchAt(JSON_DEFAULT, text, afterName);
+	if (!or) return undefined;
+	const json = jsonBefore(text, afterName + or[0].length);
+	return (
+		json && {
+			template: variable(name, compile(json.value, field)),
+			end: json.end,
+		}
+	);
+}
+
+/** The JSON from a place up to a closing parenthesis, which may be one of several. */
+function jsonBefore(
+	text: string,
+	start: number,
+): { value: unknown; end: number } | undefined {
+	for (
+		let close = text.indexOf(")", start);
+		close >= 0;
+		close = text.indexOf(")", close + 1)
+	)
+		try {
+			return { value: JSON.parse(text.slice(start, close)), end: close + 1 };
+		} catch {
+			// It ends at a later one, if at all.
+		}
+	return undefined;
+}
+
+function matchAt(
+	pattern: RegExp,
+	text: string,
+	start: number,
+): RegExpExecArray | null {
+	pattern.lastIndex = start;
+	return pattern.exec(text);
 }
 
 /**
@@ -100,11 +168,11 @@ function literal(value: unknown): Template {
 	return { variables: [], required: [], resolve: () => value };
 }
 
-function variable(name: string, byDefault: string | undefined): Template {
+function variable(name: string, byDefault?: Template): Template {
 	return {
-		variables: [name],
-		required: byDefault === undefined ? [name] : [],
-		resolve: (lookup) => lookup(name) ?? byDefault,
+		variables: [name, ...(byDefault?.variables ?? [])],
+		required: byDefault ? byDefault.required : [name],
+		resolve: (lookup) => lookup(name) ?? byDefault?.resolve(lookup),
 	};
 }
 

@@ -10,6 +10,7 @@ const DEFAULT_PORTS: Record<string, number> = {
 /**
  * Writes a URL, its port left out when it is the scheme's default.
  *
+ * @param host a name or an IP address, an IPv6 address with or without its brackets (RFC 3986 §3.2.2)
  * @param path with its leading slash, or nothing
  */
 export function writeUrl(
@@ -19,5 +20,6 @@ export function writeUrl(
 	path: string,
 ): string {
 	const suffix = DEFAULT_PORTS[scheme] === port ? "" : `:${port}`;
-	return `${scheme}://${host}${suffix}${path}`;
+	const isBare = host.includes(":") && !host.startsWith("[");
+	return `${scheme}://${isBare ? `[${host}]` : host}${suffix}${path}`;
 }

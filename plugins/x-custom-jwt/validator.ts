@@ -1,30 +1,13 @@
 import Ajv, { type ErrorObject, type Schema } from "ajv";
-import { Misconfigured } from "./errors";
 
-const OPTIONS = { useDefaults: true, keywords: ["kong"] };
-// `kong` is the keyword of schema/fields.ts for what concerns Kong's schema language alone.
-const ajv = new Ajv(OPTIONS);
-const thorough = new Ajv({ ...OPTIONS, allErrors: true });
-
-/**
- * Compiles a JSON Schema to a check that names the first member at fault and never its value, as
- * the value may be key material.
- *
- * @param schema JSON Schema (draft-07); its defaults are filled into what is checked
- * @param subject what the checked object is called in messages, e.g. `private_jwk`
- * @returns a function that returns its argument, typed, or throws `Misconfigured`
- */
-export function validator<T>(
-	schema: Schema,
-	subject: string,
-): (data: unknown) => T {
-	const errorsOf = compiled(ajv, schema);
-	return (data) => {
-		const [error] = errorsOf(data);
-		if (error) throw new Misconfigured(describe(error, subject));
-		return data as T;
-	};
-}
+const ajv = new Ajv({
+	useDefaults: true,
+	allErrors: true,
+	// Gives errors the schema they came from.
+	verbose: true,
+	// Of schema/fields.ts: what concerns Kong's schema language alone, and `pattern` in words.
+	keywords: ["kong", "expected"],
+});
 
 /** What is wrong with a field of a configuration. */
 export interface Fault {
@@ -44,7 +27,7 @@ export function faultFinder(
 	schema: Schema,
 	subject: string,
 ): (data: unknown) => Fault[] {
-	const errorsOf = compiled(thorough, schema);
+	const errorsOf = compiled(schema);
 	return (data) =>
 		errorsOf(data)
 			// Says the same again of the member's name that it follows.
@@ -58,14 +41,11 @@ export function faultFinder(
 			}));
 }
 
-function compiled(
-	compiler: Ajv,
-	schema: Schema,
-): (data: unknown) => ErrorObject[] {
+function compiled(schema: Schema): (data: unknown) => ErrorObject[] {
 	let validate: ReturnType<Ajv["compile"]> | undefined;
 	return (data) => {
 		// Compiled when first needed: a dump of the schema must not wait for it.
-		validate ??= compiler.compile(schema);
+		validate ??= ajv.compile(schema);
 		validate(data);
 		return validate.errors ?? [];
 	};
@@ -80,6 +60,8 @@ function describe(error: ErrorObject, subject: string): string {
 	if (missingProperty) return `${member}/${missingProperty} is missing`;
 	if (allowedValues)
 		return `${member} must be one of ${allowedValues.join(", ")}`;
+	if (error.keyword === "pattern" && error.parentSchema?.expected)
+		return `${member} must be ${error.parentSchema.expected}`;
 	if (allowedValue) return `${member} must be ${allowedValue}`;
 	return `${member} ${error.message}`;
 }

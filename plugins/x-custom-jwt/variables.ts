@@ -9,6 +9,7 @@ import { Misconfigured, refused } from "./errors";
 import type { Credential, Facts, Question } from "./facts";
 import type { Identity } from "./identity";
 import { requireExact } from "./incoming-token";
+import { memberAt } from "./member-at";
 import { requireWellFormed, text } from "./text";
 
 /** What a template can name by its whole name. */
@@ -26,6 +27,9 @@ const KNOWN = [
 	"route.id",
 	"route.name",
 	"client.ip",
+	"request.id",
+	"request.method",
+	"request.path",
 	"groups",
 	...CERTIFICATE_MEMBERS.map((member) => `certificate.${member}`),
 ];
@@ -87,6 +91,15 @@ const CONSUMER_GROUPS = {
 	question: { about: "ctx", name: "authenticated_consumer_groups" },
 } as const;
 
+/** The id is that of Kong's log and of `X-Kong-Request-Id`, which no client chooses (Kong fact). */
+function requestQuestion(member: string): {
+	about: "method" | "path" | "variable";
+	name?: string;
+} & Question {
+	if (member === "id") return { about: "variable", name: "kong_request_id" };
+	return { about: member === "method" ? "method" : "path" };
+}
+
 /**
  * What the values of variables follow from, besides the identity and the credential.
  *
@@ -104,6 +117,8 @@ export function variableQuestions(variables: readonly string[]): Question[] {
 				return [{ about: "query", name: member }];
 			case "client":
 				return [{ about: "forwarded_ip" }];
+			case "request":
+				return [requestQuestion(member)];
 			case "certificate":
 				return [...certificateQuestions];
 			case "groups":
@@ -171,6 +186,10 @@ function read(variable: string, facts: Facts, identity: Identity): unknown {
 			return facts.get("query", member);
 		case "client":
 			return facts.get("forwarded_ip");
+		case "request": {
+			const { about, name } = requestQuestion(member);
+			return facts.get(about, name);
+		}
 		case "claims":
 			return memberAt(identity.tokenClaims, member);
 		case "consumer":
@@ -233,22 +252,4 @@ function split(variable: string): { root: string; member: string } {
 	return dot < 0
 		? { root: variable, member: "" }
 		: { root: variable.slice(0, dot), member: variable.slice(dot + 1) };
-}
-
-/** A member by its whole name, which may have dots in it, as URLs have; else one of a member. */
-function memberAt(value: unknown, path: string): unknown {
-	if (typeof value !== "object" || value === null) return undefined;
-	if (Object.hasOwn(value, path)) return value[path as keyof typeof value];
-	for (
-		let dot = path.indexOf(".");
-		dot >= 0;
-		dot = path.indexOf(".", dot + 1)
-	) {
-		const name = path.slice(0, dot);
-		if (!Object.hasOwn(value, name)) continue;
-		const rest = path.slice(dot + 1);
-		const found = memberAt(value[name as keyof typeof value], rest);
-		if (found !== undefined) return found;
-	}
-	return undefined;
 }

@@ -7,7 +7,7 @@ import type { Fault } from "./validator";
 const DECISIVE_CLAIMS = ["sub", "aud", "scope", "roles", "groups"];
 
 /** Roots of variables whose values the client chooses. */
-const SENT = ["headers.", "query_params."];
+const SENT = ["headers.", "query_params.", "request.method", "request.path"];
 
 /**
  * What is allowed in a configuration, and seldom meant.

@@ -305,6 +305,11 @@ describe("a fault is found:", () => {
 			"info: x-custom-jwt on service httpbin: no route here serves the JWK Set at jku",
 		],
 		[
+			"no jku",
+			() => setIn([...CONFIG, "jku"], ""),
+			"info: x-custom-jwt on service httpbin: jku is empty, so the JWK Set that has the key is not known here",
+		],
+		[
 			"a key that only the vault knows",
 			() => setIn([...CONFIG, "private_jwk"], REFERENCE),
 			"info: x-custom-jwt on service httpbin: private_jwk is a reference: what it stands for was not checked",
@@ -444,7 +449,7 @@ describe("a fault is found:", () => {
 
 	test("all faults of an entry, not only the first", async () => {
 		const findings = await checkEdited((document) => {
-			document.setIn([...CONFIG, "iss"], "no url");
+			document.setIn([...CONFIG, "iss"], "no url:");
 			document.setIn([...CONFIG, "auth_methods"], ["ldap"]);
 			document.setIn([...CONFIG, "verbose"], 1);
 		});

@@ -767,6 +767,12 @@ describe("keys rotate, the command,", () => {
 			[],
 		],
 		[
+			"no jku",
+			"the jku of service httpbin is empty, so its JWK Set cannot be found",
+			(text) => text.replace(/jku: .*/, 'jku: ""'),
+			[],
+		],
+		[
 			"a JWK Set that is no JSON",
 			"not JSON; a JWK or a JWK Set",
 			(text) => text.replace('"keys": [', '"keys": ['.repeat(2)),

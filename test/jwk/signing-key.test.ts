@@ -284,6 +284,60 @@ describe("key_id", () => {
 	);
 });
 
+describe("hmac_key_is_text", () => {
+	// As long as its hash demands, and in no base64url.
+	const SECRET = "a secret of Kong's, 32 bytes é*.";
+	const TEXT = { kty: "oct", kid: "partner", alg: "HS256", k: SECRET };
+	const asText = { hmac_key_is_text: true };
+
+	test("signs with the text of k, as a secret of Kong's verifies", async () => {
+		const token = await sign(TEXT, asText);
+		await jwtVerify(token, Buffer.from(SECRET));
+	});
+
+	test("signs with the text of a k that base64url could be, too", async () => {
+		const k = `${"A".repeat(31)}B`;
+		const token = await sign({ ...TEXT, k }, asText);
+		await jwtVerify(token, Buffer.from(k));
+		const standard = await sign({ ...TEXT, k: `${k}${k}` });
+		await jwtVerify(standard, Buffer.from(`${k}${k}`, "base64url"));
+	});
+
+	test("is named where k is no base64url", () => {
+		expectRefusal(JSON.stringify(TEXT), "hmac_key_is_text");
+	});
+
+	test.each([
+		["k must have at least 32 bytes", "short"],
+		["k is one byte repeated", "a".repeat(32)],
+		["k must be string", 7],
+	])("leaves the other rules as they are: %s", (text, k) => {
+		expectRefusal(JSON.stringify({ ...TEXT, k }), text, asText);
+	});
+
+	test("changes no other key", async () => {
+		const token = await sign(EC, asText);
+		await jwtVerify(token, keys["P-256"].publicKey);
+	});
+
+	test.each([
+		[HMAC, undefined, 1],
+		[HMAC, false, 0],
+		[HMAC, true, 0],
+		[EC, undefined, 0],
+	])(
+		"has a warning when nothing says whether an HMAC key is its text",
+		(jwk, hmac_key_is_text, count) => {
+			const { warnings } = importSigningKey(JSON.stringify(jwk), {
+				hmac_key_is_text,
+			});
+			expect(
+				warnings.filter((text) => text.includes("hmac_key_is_text")),
+			).toHaveLength(count);
+		},
+	);
+});
+
 describe("of a JWK Set", () => {
 	const old = { ...EC, kid: "old" };
 	const next = { ...RSA, kid: "new", alg: "PS256" };

@@ -25,11 +25,29 @@ const NAMES = properties.map(([name]) => name);
 
 /** Values that a field must refuse; `null` is a field that is not there. */
 const REFUSED: Record<string, unknown[]> = {
-	iss: ["kong", "https://", "https://a b", "https://a@b", "//host", "", 1],
-	jku: ["/jwks", "https:///jwks", "https://:80", "https://a:b@c/", "", {}],
+	iss: [
+		...["", 1, "a\n", "a\u007f", "a b:c", "1:a", ":a", "urn:", "urn:a b"],
+		...["https://", "https:///a", "https://a b", "https://a@b/"],
+	],
+	jku: [
+		...[
+			"kong",
+			"/jwks",
+			"a b://c",
+			"1://a",
+			"://a",
+			"a:",
+			"a:b",
+			"a:/",
+			"a:/b",
+		],
+		...["https://", "https:///jwks", "https://:80", "https://a:b@c/"],
+		...["https://a b", "https://a/\u0001", {}],
+	],
 	private_jwk: [null, "", { kty: "RSA" }, true],
 	expires_in: [0, -1, "1800", true],
 	bearer_clientid_claim: ["", 1, ["azp"]],
+	bearer_clientid_claims: [[], [""], [1], "azp"],
 	apikey_header: ["", "api key", "api:key", "apikey\n", 1],
 	upstream_custom_jwt_header: [null, "", "X Custom", "X-Jwt\r\n", false],
 	downstream_custom_jwt_header: ["", "é", "x/y", {}],
@@ -46,13 +64,17 @@ const REFUSED: Record<string, unknown[]> = {
 	trust_client_claims: [[""], [1], "sub"],
 	strict_claims: ["true", 1],
 	audience: [[], [""], [1], "https://orders.example"],
+	audience_as_array: ["true", 1],
 	subject: ["", 1],
 	not_before: [-86_401, 86_401, 0.5, "0"],
+	issued_at_skew: [-1, 3601, 0.5, "0"],
 	cap_expiry: ["true", 1],
 	token_type: ["", "at jwt", 1],
+	max_token_size: [-1, 1_048_577, 0.5, "0"],
 	key_id: ["", 1],
 	algorithm: ["none", "HS1", "", 1],
 	active_kid: ["", 1],
+	hmac_key_is_text: ["true", 1],
 	include_x5c: ["true", 1],
 	reuse_for: [-1, 86_401, "60"],
 	bind_request: ["true", 1],
@@ -72,7 +94,12 @@ const NO_CHECKS = [
 
 /** Values that a field must take. */
 const TAKEN: Record<string, unknown[]> = {
-	iss: ["https://kong", "https://kong:8443/a/b?c=d@e#f", "https://[::1]:8443"],
+	iss: [
+		...["https://kong", "https://kong:8443/a/b?c=d@e#f", "https://[::1]:8443"],
+		...["kong", "Küche 1", "//kong", "urn:example:gw", "spiffe://a/b", "a:/b"],
+	],
+	jku: ["", "https://kong/jwks", "http://[::1]:8000/jwks?a=b@c"],
+	bearer_clientid_claims: [["azp", "realm_access.client"]],
 	expires_in: [1, 0.5],
 	upstream_custom_jwt_header: ["Authorization", "x_custom-JWT9"],
 	auth_methods: [["oidc"], ["key", "basic"]],
@@ -283,6 +310,8 @@ describe("schema.lua", () => {
 		const attributes = fields[name] ?? { type: "" };
 		for (const check of Object.keys(attributes)) {
 			if (NO_CHECKS.includes(check)) continue;
+			// Lets an empty text pass.
+			if (check === "len_min" && attributes.len_min === 0) continue;
 			const others = { ...attributes, [check]: undefined };
 			const refuses = REFUSED[name]?.some((value) =>
 				// A check that the others make up for is one too many, but for the length of texts, which Kong sees to.
@@ -350,16 +379,30 @@ describe("texts made up at random", () => {
 		);
 	});
 
-	test("are URLs to schema.lua and the plugin when they are to Kong, but for white space, user names and oddities", () => {
-		const piece = fc.constantFrom(
-			..."a1.:/@?#[]+-\t\n ",
-			"//",
-			"://",
-			"http://",
-			"https://host",
-			":80",
-			"@host",
+	const piece = fc.constantFrom(
+		..."a1.:/@?#[]+-\t\n é",
+		"//",
+		"://",
+		"http://",
+		"https://host",
+		":80",
+		"@host",
+	);
+
+	test("are a StringOrURI to schema.lua just when they are to the plugin", () => {
+		fc.assert(
+			fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+				const text = pieces.join("");
+				expect([text, kongTakes("iss", text)]).toEqual([
+					text,
+					pluginTakes("iss", text),
+				]);
+			}),
+			RUNS,
 		);
+	});
+
+	test("are URLs to schema.lua and the plugin when they are to Kong, but for white space, user names and oddities", () => {
 		fc.assert(
 			fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
 				const url = pieces.join("");
@@ -369,8 +412,8 @@ describe("texts made up at random", () => {
 					authority.includes("@") ||
 					authority.startsWith(":") ||
 					/^\d/.test(url);
-				expect([kongTakes("iss", url), pluginTakes("iss", url)]).toEqual(
-					Array(2).fill(kongUrl(url) && !odd),
+				expect([kongTakes("jku", url), pluginTakes("jku", url)]).toEqual(
+					Array(2).fill(url === "" || (kongUrl(url) && !odd)),
 				);
 			}),
 			RUNS,

@@ -454,6 +454,18 @@ describe("act", () => {
 
 describe("aud", () => {
 	test.each([
+		[["https://a"], ["https://a"]],
+		[
+			["https://a", "https://b"],
+			["https://a", "https://b"],
+		],
+		[undefined, ["http://httpbin:9000/anything"]],
+	])("is an array with audience_as_array: %j", (audience, aud) => {
+		const config = { audience, audience_as_array: true };
+		expect(claimsOf({}, config).aud).toEqual(aud);
+	});
+
+	test.each([
 		["/api", "http://api.example/api"],
 		[null, "http://api.example"],
 		[undefined, "http://api.example"],
@@ -570,6 +582,29 @@ describe("nbf", () => {
 	test("is never that of the incoming token, and none without not_before", () => {
 		expect(claimsOf({ tokenClaims: { nbf: 1 } })).not.toHaveProperty("nbf");
 		expect(claimsOf()).not.toHaveProperty("nbf");
+	});
+});
+
+describe("issued_at_skew", () => {
+	test("makes iat and nbf earlier, and leaves exp", () => {
+		const config = { issued_at_skew: 30, not_before: -5 };
+		expect(claimsOf({}, config)).toMatchObject({
+			iat: IAT - 30,
+			nbf: IAT - 35,
+			exp: IAT + 1800,
+		});
+	});
+
+	test("adds no nbf by itself", () => {
+		expect(claimsOf({}, { issued_at_skew: 30 })).not.toHaveProperty("nbf");
+	});
+
+	test("does not let a token be issued from one that has expired", () => {
+		const tokenClaims = { exp: IAT - 10 };
+		const config = { issued_at_skew: 30, cap_expiry: true };
+		expect(refusal(() => claimsOf({ tokenClaims }, config))).toEqual(
+			unauthorized("cap_expiry: the incoming token has expired"),
+		);
 	});
 });
 

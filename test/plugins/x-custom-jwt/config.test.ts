@@ -177,11 +177,19 @@ describe("a configuration may set", () => {
 
 describe("a configuration is refused, naming the field,", () => {
 	test.each<[string, unknown]>([
-		["iss", "kong"],
+		["iss", "kong:"],
+		["iss", "urn:a b"],
+		["iss", "kong\n"],
 		["iss", "https://"],
 		["iss", "https://kong gateway"],
 		["iss", ""],
 		["jku", "/x-custom-jwt/jwks"],
+		["jku", "urn:example:jwks"],
+		["bearer_clientid_claims", []],
+		["bearer_clientid_claims", "azp"],
+		["audience_as_array", 1],
+		["issued_at_skew", -1],
+		["max_token_size", -1],
 		["private_jwk", null],
 		["private_jwk", { kty: "RSA" }],
 		["expires_in", 0],
@@ -251,15 +259,18 @@ describe("a configuration is refused, naming the field,", () => {
 	});
 
 	test.each([
-		[60, 60, true],
-		[60, 59, false],
-		[0.5, 0, false],
-		[0.5, 1, true],
-		[60, -60, false],
+		[60, 60, 0, true],
+		[60, 59, 0, false],
+		[0.5, 0, 0, false],
+		[0.5, 1, 0, true],
+		[60, -60, 0, false],
+		[60, 60, 1, false],
+		[60, 61, 1, true],
 	])(
-		"when not_before is not less than expires_in: %d, %d",
-		(expires_in, not_before, isRefused) => {
-			const parse = () => parseConfig(rawConfig({ expires_in, not_before }));
+		"when not_before is not less than expires_in: %d, %d, issued_at_skew %d",
+		(expires_in, not_before, issued_at_skew, isRefused) => {
+			const config = { expires_in, not_before, issued_at_skew };
+			const parse = () => parseConfig(rawConfig(config));
 			if (isRefused) expect(parse).toThrow(/^config\/not_before must be less/);
 			else expect(parse).not.toThrow();
 		},
@@ -302,7 +313,7 @@ describe("what is wrong with a configuration", () => {
 		const { faults, config } = prepare(
 			rawConfig({
 				private_jwk: "{}",
-				iss: "kong",
+				iss: "kong:",
 				expires_in: 0,
 				auth_methods: ["basic", "magic"],
 				upstream_custom_jwt_header: "Host",
@@ -346,7 +357,7 @@ describe("what is wrong with a configuration", () => {
 	});
 
 	test("is the first of it when an instance starts", () => {
-		const raw = rawConfig({ subject: "$(user)", iss: "kong" });
+		const raw = rawConfig({ subject: "$(user)", iss: "kong:" });
 		const [first] = prepare(raw).faults;
 		expect(() => parseConfig(raw)).toThrow(
 			new Misconfigured(first?.message ?? ""),

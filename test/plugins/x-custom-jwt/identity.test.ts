@@ -403,12 +403,14 @@ describe("an incoming token", () => {
 	test.each([
 		["no client id", {}],
 		["an empty client id", { clientId: "" }],
-		["a number as client id", { clientId: 42 }],
+		["a truth value as client id", { clientId: true }],
 		["an object as client id", { clientId: { id: "a" } }],
 		["null as client id", { clientId: null }],
 	])("with %s names no client", async (_, claims) => {
 		const token = unsignedToken({ sub: "alice", ...claims });
-		const refusal = unauthorized("no claim clientId that is a text");
+		const refusal = unauthorized(
+			"no claim clientId that is a text or a number",
+		);
 		await expect(identityOf(withToken(token))).rejects.toMatchObject(refusal);
 		await expect(
 			identityOf(
@@ -416,6 +418,49 @@ describe("an incoming token", () => {
 				{ auth_methods: ["oidc"] },
 			),
 		).rejects.toMatchObject(refusal);
+	});
+
+	describe("names the client", () => {
+		const named = async (claims: object, config: object) => {
+			const token = unsignedToken({ sub: "alice", ...claims });
+			return (await identityOf(withToken(token), config)).clientId;
+		};
+		const azpOrAppid = { bearer_clientid_claims: ["azp", "appid", "cid.id"] };
+
+		test.each([
+			[{ azp: "a", appid: "b" }, "a"],
+			[{ appid: "b" }, "b"],
+			[{ azp: "", appid: "b" }, "b"],
+			[{ azp: { id: "a" }, appid: "b" }, "b"],
+			[{ azp: null, cid: { id: "c" } }, "c"],
+			[{ clientId: "not asked for", "cid.id": "d" }, "d"],
+		])("by the first of several claims that it has: %j", async (claims, id) => {
+			expect(await named(claims, azpOrAppid)).toBe(id);
+		});
+
+		test("by a number, as its text", async () => {
+			expect(await named({ clientId: 42 }, {})).toBe("42");
+			expect(await named({ clientId: 0 }, {})).toBe("0");
+		});
+
+		test("by a member of a claim", async () => {
+			const config = { bearer_clientid_claim: "app.client" };
+			expect(await named({ app: { client: "shop" } }, config)).toBe("shop");
+		});
+
+		test("never by a number that is another one as text", async () => {
+			const payload = Buffer.from('{"clientId":9007199254740993}');
+			const token = `e30.${payload.toString("base64url")}.`;
+			await expect(identityOf(withToken(token))).rejects.toMatchObject(
+				unauthorized("beyond 2^53"),
+			);
+		});
+
+		test("by none of them: the refusal names all", async () => {
+			await expect(named({}, azpOrAppid)).rejects.toMatchObject(
+				unauthorized("no claim azp, appid, cid.id that is a text"),
+			);
+		});
 	});
 
 	test.each(["constructor", "toString", "__proto__"])(

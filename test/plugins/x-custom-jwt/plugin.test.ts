@@ -637,7 +637,7 @@ describe("an instance", () => {
 
 describe("an instance with an unusable configuration", () => {
 	test.each([
-		["a bad field", { iss: "kong" }],
+		["a bad field", { iss: "kong:" }],
 		["an unusable key", { private_jwk: "{}" }],
 		["no key", { private_jwk: undefined }],
 		["a bad template", { subject: "$(" }],

@@ -431,13 +431,13 @@ describe("a token given again on the dedicated server", () => {
 describe("the cache", () => {
 	const issued = (name: string): Promise<IssuedToken> =>
 		Promise.resolve({ token: name, logged: {} });
-	const life = { iat: NOW / 1000, exp: NOW / 1000 + 1800 };
+	const EXP = NOW / 1000 + 1800;
 
 	/** A cache in which so many tokens of a size were put; tells which are still there. */
 	function filled(count: number, size: number): number[] {
 		const cache = new TokenCache(60);
 		const names = Array.from({ length: count }, (_, i) => i);
-		for (const i of names) cache.set(`${i}`, issued(`${i}`), life, size);
+		for (const i of names) cache.set(`${i}`, issued(`${i}`), EXP, size);
 		return names.filter((i) => cache.get(`${i}`) !== undefined);
 	}
 
@@ -453,8 +453,8 @@ describe("the cache", () => {
 
 	test("does not keep one that is bigger than all it may keep, nor make room for it", () => {
 		const cache = new TokenCache(60);
-		cache.set("small", issued("small"), life, 100);
-		cache.set("big", issued("big"), life, 16_777_217);
+		cache.set("small", issued("small"), EXP, 100);
+		cache.set("big", issued("big"), EXP, 16_777_217);
 		expect(cache.get("big")).toBeUndefined();
 		expect(cache.get("small")).toBeDefined();
 	});
@@ -462,14 +462,14 @@ describe("the cache", () => {
 	test("forgets one that could not be signed", async () => {
 		const cache = new TokenCache(60);
 		const failing = Promise.reject(new Error("no entropy"));
-		cache.set("a", failing, life, 100);
+		cache.set("a", failing, EXP, 100);
 		await expect(cache.get("a")).rejects.toThrow("no entropy");
 		expect(cache.get("a")).toBeUndefined();
 	});
 
 	test("goes by the clock that tokens expire by, also when it is set back", () => {
 		const cache = new TokenCache(60);
-		cache.set("a", issued("a"), life, 100);
+		cache.set("a", issued("a"), EXP, 100);
 		jest.setSystemTime(seconds(-3600));
 		expect(cache.get("a")).toBeDefined();
 		jest.setSystemTime(seconds(61));

@@ -67,6 +67,51 @@ describe("a template", () => {
 	});
 
 	test.each([
+		["$(headers.x-none or [])", []],
+		["$(headers.x-none or null)", null],
+		["$(headers.x-none or 0)", 0],
+		["$(headers.x-none or false )", false],
+		['$(headers.x-none or {"a": ["(b)", {}]})', { a: ["(b)", {}] }],
+		['$(headers.x-none or ["$(consumer.username)"])', ["alice"]],
+		['$(headers.x-none or "a \\"b\\"")', 'a "b"'],
+		["$(consumer.tags or [])", ["a", "b"]],
+		["$(claims.active or 0)", false],
+		["n=$(headers.x-none or 0), $(headers.x-none or [])", "n=0, []"],
+	])("takes a default in JSON, with its type: %s", (text, value) => {
+		expect(resolveTemplate(text)).toEqual(value);
+	});
+
+	test("has what the default in its JSON needs", () => {
+		const text = '$(headers.x-none or ["$(claims.none)"])';
+		expect(resolveTemplate(text)).toBeUndefined();
+		const { variables, required } = parseTemplate(text, FIELD);
+		expect(variables).toEqual(["headers.x-none", "claims.none"]);
+		expect(required).toEqual(["claims.none"]);
+		expect(parseTemplate("$(a or [])", FIELD).required).toEqual([]);
+	});
+
+	test.each([
+		["$(headers.x-none or 9007199254740993)", "a number beyond 2^53"],
+		[
+			`$(headers.x-none or ${"[".repeat(40)}${"]".repeat(40)})`,
+			"nested deeper than 32",
+		],
+	])("refuses a default in JSON that no claim may be: %s", (text, message) => {
+		expect(() => parseTemplate(text, FIELD)).toThrow(message);
+	});
+
+	test.each([
+		["$(claims['full name'])", "claims.full name"],
+		['$(claims["full name"].first)', "claims.full name.first"],
+		["$(claims.a['b c']['d'] or 'e')", "claims.a.b c.d"],
+		["$(claims['(a) or b'])", "claims.(a) or b"],
+		["$(headers['X-Tenant'])", "headers.X-Tenant"],
+		["$(claims.list[0])", "claims.list[0]"],
+	])("may have any name in brackets: %s", (text, name) => {
+		expect(parseTemplate(text, FIELD).variables).toEqual([name]);
+	});
+
+	test.each([
 		"$(headers.x-none)",
 		"tenant $(headers.x-none)",
 		"$(consumer.username) of $(headers.x-none)",
@@ -106,10 +151,14 @@ describe("a template", () => {
 		["$(a or 'it's')", 1],
 		["$($(a))", 1],
 		["$(a) and $(", 10],
+		["$(a or [1)", 1],
+		["$(a or {b: 1})", 1],
+		["$(claims['a)", 1],
+		["$(claims['a'b])", 1],
 	])("is refused, with its field and the place: %s", (text, character) => {
 		expect(() => parseTemplate(text, FIELD)).toThrow(
 			new Misconfigured(
-				`${FIELD}: expected $(name) or $(name or 'default') at character ${character}`,
+				`${FIELD}: expected $(name), $(name or 'text') or $(name or JSON) at character ${character}`,
 			),
 		);
 	});

@@ -29,6 +29,12 @@ describe("a token", () => {
 		});
 	});
 
+	test("has no jku when that is empty, as SPIFFE demands", async () => {
+		const header = { typ: "JWT", jku: "" };
+		const token = await tokenSigner(importSigningKey(JWK), header)({});
+		expect(decodeProtectedHeader(token)).not.toHaveProperty("jku");
+	});
+
 	test("has the typ that it is to have", async () => {
 		const signToken = tokenSigner(importSigningKey(JWK), {
 			typ: "at+jwt",

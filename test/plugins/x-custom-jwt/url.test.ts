@@ -1,5 +1,10 @@
 import { writeUrl } from "../../../plugins/x-custom-jwt/url";
 
+test.each(["::1", "[::1]"])("an IPv6 address is in brackets: %s", (host) => {
+	expect(writeUrl("http", host, 8080, "/api")).toBe("http://[::1]:8080/api");
+	expect(writeUrl("https", host, 443, "")).toBe("https://[::1]");
+});
+
 describe("a URL leaves out the port that is its scheme's default", () => {
 	test.each([
 		["http", 80, "/api", "http://api.example/api"],

@@ -42,6 +42,8 @@ const request: KnownRequest = {
 	route,
 	ip: "192.0.2.7",
 	headers: { "x-tenant-id": "acme", "x-empty": "" },
+	method: "GET",
+	vars: { kong_request_id: "0123abcd" },
 	url: "http://kong:8000/orders?q=books&q=music&empty=&amp=%26",
 };
 
@@ -80,6 +82,9 @@ describe("a variable", () => {
 		["headers.x-tenant-id", "acme", ["header x-tenant-id"]],
 		["headers.X-Tenant-Id", "acme", ["header X-Tenant-Id"]],
 		["headers.x-empty", "", ["header x-empty"]],
+		["request.id", "0123abcd", ["variable kong_request_id"]],
+		["request.method", "GET", ["method"]],
+		["request.path", "/orders", ["path"]],
 		["query_params.q", "books", ["query q"]],
 		["query_params.empty", "", ["query empty"]],
 		["query_params.amp", "&", ["query amp"]],
@@ -257,6 +262,9 @@ describe("a configuration is refused", () => {
 			"route.id",
 			"route.name",
 			"client.ip",
+			"request.id",
+			"request.method",
+			"request.path",
 			"groups",
 			"certificate.subject",
 			"certificate.issuer",
