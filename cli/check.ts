@@ -45,7 +45,6 @@ const SECURITY_PLUGINS = [
 	"basic-auth",
 	"hmac-auth",
 	"jwt",
-	"jwt-signer",
 	"key-auth",
 	"key-auth-enc",
 	"ldap-auth",
@@ -56,6 +55,14 @@ const SECURITY_PLUGINS = [
 	"openid-connect",
 	"session",
 	"vault-auth",
+];
+
+/** Kong Enterprise's plugins that authenticate, but after this one: whom they find is not seen. */
+const LATER_SECURITY_PLUGINS = [
+	"jwt-signer",
+	"ai-mcp-oauth2",
+	"saml",
+	"header-cert-auth",
 ];
 
 /**
@@ -209,6 +216,7 @@ function checkRoutes(
 			return { ...positionOf(node.file, node.map), severity, message };
 		};
 		const methods = Array.isArray(auth_methods) ? auth_methods : [];
+		const later = names.find((name) => LATER_SECURITY_PLUGINS.includes(name));
 		return [
 			...(route.service || audience !== undefined
 				? []
@@ -223,7 +231,7 @@ function checkRoutes(
 				: [
 						at(
 							"warning",
-							`no security plugin on route ${route.name}: only clients whose certificate the listener verifies are let in`,
+							`no security plugin on route ${route.name}${later ? ` but ${later}, which runs after this one` : ""}: only clients whose certificate the listener verifies are let in`,
 						),
 					]),
 			...(names.includes("openid-connect") && !methods.includes("oidc")

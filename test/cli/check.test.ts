@@ -365,6 +365,12 @@ describe("a fault is found:", () => {
 		const document = parseDocument(KONG_YML);
 		document.set("plugins", [{ name: "key-auth", route: "mtlsAuth" }]);
 		expect(await check(document.toString())).toEqual([]);
+		document.set("plugins", [{ name: "jwt-signer", route: "mtlsAuth" }]);
+		expect(await check(document.toString())).toEqual([
+			expect.stringContaining(
+				"no security plugin on route mtlsAuth but jwt-signer, which runs after this one",
+			),
+		]);
 		document.set("plugins", [
 			{ name: "key-auth", route: "mtlsAuth", enabled: false },
 		]);

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Consumer, Credential } from "../../../plugins/x-custom-jwt/facts";
 import { AUTH_METHODS } from "../../../schema/fields";
 import { packageRoot } from "../../../schema/package-root";
+import { onBothServers } from "../../support/both-servers";
 import type { KnownRequest } from "../../support/facts";
-import { claimsFor, run } from "../../support/run";
-import { credentials, service } from "../../support/samples";
+import { service } from "../../support/samples";
 import { readWire } from "../../support/wire";
 
 /** What real Kong answered in a recording to a PDK call about something with a name. */
@@ -53,68 +53,100 @@ const config = {
 };
 const CONSUMER = "contact@konghq.com-ID1";
 
-describe("the row of an open-source plugin that real Kong hits", () => {
+onBothServers((outcome) => {
 	test.each([
 		["basic-auth", "basic", "my-user"],
 		["key-auth", "key", "012345AZERTY!"],
 		["jwt", "jwt", "web-shop"],
 		["jwt-query", "jwt", "web-shop"],
 		["hmac-auth", "basic", "hm"],
+		["oauth2", "oauth2", "shop"],
 		["session", "consumer", CONSUMER],
-	])("%s is %s", async (name, auth_method, client_id) => {
-		const request = recorded(name);
-		expect(request.credential).toBeDefined();
-		expect(await claimsFor(request, config)).toMatchObject({
-			auth_method,
-			client_id,
-			act: { client_id: CONSUMER },
+	])(
+		"%s, as real Kong left it, is %s",
+		async (name, auth_method, client_id) => {
+			const request = recorded(name);
+			expect(request.credential).toBeDefined();
+			expect(await outcome(request, config)).toMatchObject({
+				auth_method,
+				client_id,
+				act: { client_id: CONSUMER },
+			});
+		},
+	);
+
+	test("ldap-auth is basic, of no consumer; nothing tells the password, nor the hash that Kong calls its id", async () => {
+		const request = recorded("ldap-auth");
+		const { id, password } = request.credential ?? {};
+		expect([id, password]).toEqual([
+			expect.stringMatching(/^ldap_auth_cache:/),
+			"ldap-secret",
+		]);
+		const set_claims = { ...config.set_claims, id: "$(credential.id)" };
+		const claims = await outcome(request, { ...config, set_claims });
+		expect(claims).toMatchObject({
+			auth_method: "basic",
+			client_id: "ldap-user",
 		});
+		for (const claim of ["act", "id"]) expect(claims).not.toHaveProperty(claim);
 	});
 
-	test.each(["anonymous-consumer", "anonymous-no-auth-plugin"])(
+	test.each(["anonymous-consumer", "anonymous-no-auth-plugin", "or-anonymous"])(
 		"%s is nobody",
 		async (name) => {
-			expect((await run(recorded(name), config)).exit?.status).toBe(401);
+			expect(await outcome(recorded(name), config)).toBe(401);
+		},
+	);
+
+	// One of basic-auth and key-auth, each with `anonymous`, and acl.
+	test.each([
+		["or-basic-auth", "basic", "my-user"],
+		["or-key-auth", "key", "012345AZERTY!"],
+		// The client says that it is anonymous.
+		["or-forged-anonymous", "basic", "my-user"],
+	])(
+		"either of several plugins tells the client: %s is %s",
+		async (name, auth_method, client_id) => {
+			expect(await outcome(recorded(name), config)).toMatchObject({
+				auth_method,
+				client_id,
+				act: { client_id: CONSUMER },
+			});
 		},
 	);
 
 	test("the listener's certificate is mtls when it was verified", async () => {
 		const request = recorded("https-client-cert");
 		expect(request.certificate).toContain("BEGIN CERTIFICATE");
-		const verified = { ...request, vars: { ssl_client_verify: "SUCCESS" } };
-		expect(await claimsFor(verified, config)).toMatchObject({
+		expect(await outcome(request, config)).toMatchObject({
 			auth_method: "mtls",
 		});
 	});
-
-	test.each([
-		["ldap-auth", credentials.ldap, "basic", "ldap-user"],
-		["oauth2", credentials.oauth2, "oauth2", "shop"],
-	])(
-		"%s is %s, by its source",
-		async (_, credential, auth_method, client_id) => {
-			const request = { credential, service };
-			expect(await claimsFor(request, config)).toMatchObject({
-				auth_method,
-				client_id,
-			});
-		},
-	);
 });
 
-test("docs/auth-plugins.md has a row for each of them", () => {
-	const table = readFileSync(
-		join(packageRoot(), "docs/auth-plugins.md"),
-		"utf8",
-	);
-	for (const plugin of [
-		"basic-auth",
-		"key-auth",
-		"jwt",
-		"hmac-auth",
-		"ldap-auth",
-		"oauth2",
-		"session",
-	])
-		expect(table).toContain(`| ${plugin} |`);
-});
+const table = readFileSync(join(packageRoot(), "docs/auth-plugins.md"), "utf8");
+
+test.each([
+	["basic-auth", "recorded"],
+	["key-auth", "recorded"],
+	["jwt", "recorded"],
+	["hmac-auth", "recorded"],
+	["ldap-auth", "recorded"],
+	["oauth2", "recorded"],
+	["session", "recorded"],
+	["key-auth-enc", "docs"],
+	["ldap-auth-advanced", "docs"],
+	["mtls-auth", "docs"],
+	["openid-connect", "docs"],
+	["oauth2-introspection", "docs"],
+	["vault-auth", "docs"],
+	["jwt-signer, ai-mcp-oauth2, saml, header-cert-auth", "docs"],
+])(
+	"docs/auth-plugins.md has a row for %s, and says how it is known: %s",
+	(plugin, known) => {
+		const row = table
+			.split("\n")
+			.find((line) => line.startsWith(`| ${plugin} |`));
+		expect(row?.split("|").at(-2)).toContain(known);
+	},
+);

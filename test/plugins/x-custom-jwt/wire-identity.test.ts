@@ -1,30 +1,21 @@
-/** Who is who, told by both plugin servers as processes, over the protocol that each speaks with Kong. */
-import { createPublicKey } from "node:crypto";
-import { type JWTPayload, jwtVerify } from "jose";
+/** Who is who, told by both plugin servers. */
+import type { JWTPayload } from "jose";
 import { testKey } from "../../../local/demo/flows";
 import {
 	type Certificate,
 	makeCertificate,
 } from "../../../local/gateway/certificate";
-import { Client, EXIT, SET_HEADER, StockClient } from "../../support/client";
+import { onBothServers } from "../../support/both-servers";
 import type { KnownRequest } from "../../support/facts";
 import {
 	anonymous,
 	consumer,
 	credentials,
-	rawConfig,
 	requests,
 	service,
 	unsignedToken,
 } from "../../support/samples";
-import {
-	bundledStockServer,
-	dedicatedServer,
-	type ServerProcess,
-	startServer,
-} from "../../support/server";
 
-const KEY = createPublicKey(testKey("ES256-public.pem"));
 const BALANCER = "O=Orders, CN=orders";
 
 /** Certificates of one subject from two authorities. */
@@ -43,42 +34,7 @@ beforeAll(async () => {
 	}
 });
 
-describe.each([
-	[
-		"the stock server, MessagePack",
-		bundledStockServer,
-		(path: string) => new StockClient(path),
-	],
-	[
-		"the dedicated server, ProtoBuf",
-		dedicatedServer,
-		(path: string) => new Client(path),
-	],
-])("%s", (_, command, connect) => {
-	let server: ServerProcess;
-	let client: Client | StockClient;
-	beforeAll(async () => {
-		server = await startServer(command());
-		client = connect(server.socketPath);
-	});
-	afterAll(async () => {
-		await client.close();
-		await server.kill();
-	});
-
-	/** The claims of the token for a request, or the status that ends it. */
-	async function outcome(
-		request: KnownRequest,
-		config: object = {},
-	): Promise<JWTPayload | number> {
-		const instance = await client.startInstance(rawConfig(config));
-		const calls = await client.runPhase(instance, request);
-		const exit = calls.find(({ method }) => method === EXIT);
-		if (exit) return Number(exit.args[0]);
-		const set = calls.find(({ method }) => method === SET_HEADER);
-		return (await jwtVerify(String(set?.args[1]), KEY)).payload;
-	}
-
+onBothServers((outcome) => {
 	test("two identity providers' subjects of one name, whose credentials are one consumer's, differ by idp", async () => {
 		const claims = async (iss: string) =>
 			outcome(
