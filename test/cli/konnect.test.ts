@@ -61,7 +61,12 @@ async function konnect(...answers: Answer[]) {
 			],
 			{ env: { KONNECT_TOKEN: TOKEN } },
 		);
-	return { seen, push, requests: () => seen.map(({ request }) => request) };
+	return {
+		seen,
+		port,
+		push,
+		requests: () => seen.map(({ request }) => request),
+	};
 }
 
 const GET = `GET ${SCHEMAS}/x-custom-jwt`;
@@ -173,6 +178,21 @@ describe("konnect push-schema", () => {
 			expect(code).toBe(1);
 			for (const words of named) expect(stdout).toContain(words);
 			expect(stdout + stderr).not.toContain(TOKEN);
+		},
+	);
+
+	test.each([301, 302, 303, 307, 308])(
+		"the token goes nowhere else when Konnect answers %d",
+		async (status) => {
+			const elsewhere = await konnect(200);
+			const location = `http://localhost:${elsewhere.port}${SCHEMAS}`;
+			const { push } = await konnect({
+				status,
+				body: {},
+				headers: { location },
+			});
+			expect((await push()).stdout).toContain(`Konnect answers ${status}`);
+			expect(elsewhere.seen).toEqual([]);
 		},
 	);
 

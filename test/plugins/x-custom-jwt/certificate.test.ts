@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from "node:crypto";
+import fc from "fast-check";
 import { makeCertificate } from "../../../local/gateway/certificate";
 import { claimsFor, run } from "../../support/run";
 import { requests } from "../../support/samples";
@@ -50,6 +51,40 @@ test("templates name what a verified certificate says, whoever the client is", a
 			email: ["orders@example.org"],
 			not_after: Date.parse(certificate.validTo) / 1000,
 		});
+});
+
+test("no two subjects are one text, whatever is in them", async () => {
+	const value = fc.constantFrom(
+		...[
+			"a",
+			"b",
+			"\\",
+			" ",
+			"\n",
+			"+",
+			"a, CN=b",
+			"a + CN=b",
+			"a\nCN=b",
+			"\\2C",
+		],
+	);
+	const attribute = fc.oneof(
+		value.map((CN) => ({ CN: [CN] })),
+		value.map((O) => ({ O: [O] })),
+		// Two in one place (RFC 5280 §4.1.2.4, RelativeDistinguishedName).
+		fc.tuple(value, value).map((CN) => ({ CN: CN.toSorted() })),
+	);
+	const subjects = fc.array(attribute, { minLength: 1, maxLength: 2 });
+	const texts = new Map<unknown, string>();
+	const property = fc.asyncProperty(subjects, async (subject) => {
+		const { cert } = await makeCertificate(subject, { days: 1 });
+		const request = { ...requests.mtls, certificate: cert };
+		const { client_id } = await claimsFor(request);
+		const written = JSON.stringify(subject);
+		expect(texts.get(client_id) ?? written).toBe(written);
+		texts.set(client_id, written);
+	});
+	await fc.assert(property, { numRuns: 400 });
 });
 
 test.each(["NONE", "FAILED:self-signed certificate"])(

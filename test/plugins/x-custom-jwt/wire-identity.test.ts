@@ -1,6 +1,5 @@
 /** Who is who, told by both plugin servers. */
 import type { JWTPayload } from "jose";
-import { testKey } from "../../../local/demo/flows";
 import {
 	type Certificate,
 	makeCertificate,
