@@ -1,3 +1,4 @@
+import { relative, resolve } from "node:path";
 import type { JWK } from "jose";
 import { pathFault } from "../declarative/paths";
 import {
@@ -29,6 +30,7 @@ import { prepare } from "../plugins/x-custom-jwt/config";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { isRequired, properties } from "../schema/kong";
+import { packageRoot } from "../schema/package-root";
 import { BadUse } from "./files";
 import { parseJwks, publicHalf, thumbprint } from "./named-jwk";
 import { signingOf } from "./signing";
@@ -185,9 +187,19 @@ function checkFields(entry: PluginEntry): Finding[] {
 	for (const { field, message } of faults)
 		if (!nulls.includes(field))
 			add(field, "error", message.replace(/^config\//, ""));
-	for (const { field, message } of warnings)
-		add(field, "warning", message.replace(/^config\//, ""));
+	const isExample = isInPackage(entry.file.path);
+	for (const { field, message, onlyInExamples } of warnings)
+		add(
+			field,
+			onlyInExamples && !isExample ? "error" : "warning",
+			message.replace(/^config\//, ""),
+		);
 	return findings;
+}
+
+/** Whether a file lies in this package's folder, as its examples do. */
+function isInPackage(path: string): boolean {
+	return !relative(packageRoot(), resolve(path)).startsWith("..");
 }
 
 /** Fields that are given as null, which Kong takes for none. */

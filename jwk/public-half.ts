@@ -1,7 +1,9 @@
 import { createPublicKey } from "node:crypto";
-import { calculateJwkThumbprint, type JWK } from "jose";
+import type { JWK } from "jose";
 import { JwkError } from "./error";
+import { keyTypeOf } from "./members";
 import { publicMembers } from "./public-members";
+import { thumbprintOf } from "./thumbprint";
 
 /**
  * The public half of a JWK: its public members and those about the key, nothing else.
@@ -21,11 +23,12 @@ export function publicHalf(given: JWK): JWK {
 }
 
 /**
- * The JWK Thumbprint with SHA-256 (RFC 7638): the same for both halves of a key, whatever else the JWK says.
+ * The JWK Thumbprint of a key as it was given.
  *
- * @param jwk an asymmetric JWK
+ * @param jwk an asymmetric JWK, either half
  * @throws {JwkError} as `publicHalf` does
  */
-export async function thumbprint(jwk: JWK): Promise<string> {
-	return calculateJwkThumbprint(publicHalf(jwk));
+export function thumbprint(jwk: JWK): string {
+	const half = publicHalf(jwk);
+	return thumbprintOf({ ...half, kty: keyTypeOf(half).kty });
 }

@@ -5,7 +5,7 @@ import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
 import { Misconfigured } from "./errors";
 import { isClearable } from "./upstream-header";
 import { type Fault, faultFinder } from "./validator";
-import { warningsOf } from "./warnings";
+import { type Warning, warningsOf } from "./warnings";
 
 /**
  * Ids of the entities that the plugin entry is configured on; Kong adds them to the configuration
@@ -30,7 +30,7 @@ type FieldName = keyof typeof configSchema.properties;
 export interface Prepared {
 	faults: Fault[];
 	/** What is allowed and seldom meant; none when there are faults. */
-	warnings: Fault[];
+	warnings: Warning[];
 	/** Undefined when there are faults, or the key was not to be looked at. */
 	config: Config | undefined;
 }

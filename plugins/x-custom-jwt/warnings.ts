@@ -1,3 +1,4 @@
+import { isTestKey } from "../../jwk/test-keys";
 import type { ClaimTemplates } from "./claim-templates";
 import type { Config } from "./config";
 import type { Template } from "./template";
@@ -9,6 +10,12 @@ const DECISIVE_CLAIMS = ["sub", "aud", "scope", "roles", "groups"];
 /** Roots of variables whose values the client chooses. */
 const SENT = ["headers.", "query_params.", "request.method", "request.path"];
 
+/** What is allowed in a configuration, and seldom meant. */
+export interface Warning extends Fault {
+	/** Whether it is meant in the package's own examples, and nowhere else. */
+	onlyInExamples?: boolean;
+}
+
 /**
  * What is allowed in a configuration, and seldom meant.
  *
@@ -18,7 +25,7 @@ export function warningsOf(
 	config: Pick<Config, "auth_methods" | "trust_client_claims" | "templates"> & {
 		signingKey: Config["signingKey"] | undefined;
 	},
-): Fault[] {
+): Warning[] {
 	return [
 		...sameNames(config),
 		...sameSubjects(config),
@@ -27,11 +34,20 @@ export function warningsOf(
 	];
 }
 
-function ofKey(key: Config["signingKey"] | undefined): Fault[] {
-	return (key?.warnings ?? []).map((warning) => ({
+function ofKey(key: Config["signingKey"] | undefined): Warning[] {
+	if (!key) return [];
+	const warnings: Warning[] = key.warnings.map((warning) => ({
 		field: "private_jwk",
 		message: `private_jwk: ${warning}`,
 	}));
+	if (isTestKey(key.jwk))
+		warnings.push({
+			field: "private_jwk",
+			message:
+				"private_jwk is one of the package's test keys, with which everybody can sign; x-custom-jwt keys generate makes one of your own",
+			onlyInExamples: true,
+		});
+	return warnings;
 }
 
 type MethodsAndTemplates = Pick<Config, "auth_methods" | "templates">;

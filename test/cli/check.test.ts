@@ -13,12 +13,15 @@ const ROOT = packageRoot();
 const KONG_YML = readFileSync(join(ROOT, "kong.yml"), "utf8");
 const REFERENCE = "{vault://env/x-custom-jwt-private-jwk}";
 
-/** Findings on one text, as lines without the file's name, nor the warning that methods are not told apart. */
+/** What the examples are warned of. */
+const EXPECTED = /tells them apart|test keys/;
+
+/** Findings on one text, as lines without the file's name, nor what the examples are warned of. */
 async function check(...texts: string[]): Promise<string[]> {
 	const files = texts.map((text, i) => parseSource(text, `${i}.yml`));
 	const findings = await checkConfiguration(makeConfiguration(files));
 	return findings
-		.filter(({ message }) => !message.includes("tells them apart"))
+		.filter(({ message }) => !EXPECTED.test(message))
 		.map(
 			({ line, column, severity, message }) =>
 				`${line}:${column} ${severity}: ${message}`,
@@ -61,8 +64,24 @@ describe("config check", () => {
 			join(ROOT, name),
 		);
 		const { code, stdout } = await run(["config", "check", ...files]);
-		expect(stdout).toMatch(/^0 errors, 1 other findings$/m);
+		expect(stdout).toMatch(/^0 errors, 4 other findings$/m);
 		expect(code).toBe(0);
+	});
+
+	test("takes a test key for an error but in the package's folder, where the examples are", async () => {
+		const finding = "private_jwk is one of the package's test keys";
+		const inside = await run(["config", "check", join(ROOT, "kong.yml")]);
+		expect(inside.stdout).toContain(
+			` warning: x-custom-jwt on service httpbin: ${finding}`,
+		);
+		const copy = join(folder, "copy.yml");
+		writeFileSync(copy, KONG_YML);
+		const outside = await run(["config", "check", copy]);
+		expect(outside).toMatchObject({ code: 1 });
+		expect(outside.stdout).toContain(
+			` error: x-custom-jwt on service httpbin: ${finding}`,
+		);
+		expect(outside.stdout).toContain("x-custom-jwt keys generate");
 	});
 
 	test("prints file, line and column of each finding, and exits 1 on an error", async () => {

@@ -5,6 +5,7 @@ import { testKey } from "../../local/demo/flows";
 import { Plugin } from "../../plugins/x-custom-jwt";
 import type { Decision } from "../../plugins/x-custom-jwt/facts";
 import { asking, type KnownRequest } from "./facts";
+import { isConfigWarning } from "./notes";
 import { rawConfig } from "./samples";
 
 /** What the plugin asked about a request and decided, headers by name. */
@@ -40,7 +41,7 @@ export async function runOn(
 		upstreamHeaders: Object.fromEntries(decision.upstreamHeaders),
 		downstreamHeaders: Object.fromEntries(decision.downstreamHeaders),
 		serialized: Object.fromEntries(decision.logValues),
-		logs: decision.log.filter(({ message }) => !message.startsWith("config/")),
+		logs: decision.log.filter(({ message }) => !isConfigWarning(message)),
 		exit: decision.exit,
 	};
 }

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import { asking, type KnownRequest } from "../../support/facts";
 import { run, verify } from "../../support/run";
@@ -165,6 +166,24 @@ describe("the first request of an instance", () => {
 			[accepts("several methods"), accepts("jwt, tokens of every issuer")],
 			[],
 		]);
+	});
+
+	test("logs that a test key signs, once, and nothing of a key of one's own", async () => {
+		const { privateKey } = generateKeyPairSync("ed25519");
+		const own = privateKey.export({ format: "jwk" });
+		for (const [config, count] of [
+			[{}, 1],
+			[{ private_jwk: JSON.stringify({ ...own, kid: "mine" }) }, 0],
+		] as const) {
+			const plugin = new Plugin(rawConfig(config));
+			const { ask } = asking(requests.key);
+			const logs = [await plugin.decide(ask), await plugin.decide(ask)];
+			const ofKeys = logs.map(
+				({ log }) =>
+					log.filter(({ message }) => message.includes("test keys")).length,
+			);
+			expect(ofKeys).toEqual([count, 0]);
+		}
 	});
 
 	const both = { auth_method: "$(auth.method)", idp: "$(auth.issuer)" };
