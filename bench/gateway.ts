@@ -6,9 +6,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import autocannon from "autocannon";
-import { loadDeclarative, type Route } from "../declarative/model";
 import { startDemo } from "../local/demo/demo";
 import { testKey } from "../local/demo/flows";
+import { loadDeclarative, type ServedRoute } from "../local/gateway/entities";
 import { stderrLog } from "../local/gateway/log";
 import { SERVERS } from "./load";
 import { cpuMicroseconds } from "./proc";
@@ -30,7 +30,7 @@ type Side = keyof typeof SIDES;
 const pathOf = (side: Side) => `/${encodeURIComponent(side)}`;
 
 /** The route with key-auth, at a path of the side's. */
-function routeOf(side: Side, route: Route): Route {
+function routeOf(side: Side, route: ServedRoute): ServedRoute {
 	const config = SIDES[side];
 	return {
 		...route,

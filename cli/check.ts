@@ -1,11 +1,5 @@
 import { relative, resolve } from "node:path";
 import type { JWK } from "jose";
-import { pathFault } from "../declarative/paths";
-import {
-	isFilledIn,
-	isReference,
-	isVaultReference,
-} from "../declarative/references";
 import {
 	type Configuration,
 	configOf,
@@ -13,14 +7,18 @@ import {
 	jwksMap,
 	membersOf,
 	type PluginEntry,
-	type Position,
 	pluginsOn,
-	positionAt,
-	positionOf,
 	type Route,
 	type ServedJwks,
 	servedJwks,
-} from "../declarative/text";
+} from "../declarative/model";
+import { pathFault } from "../declarative/paths";
+import {
+	isFilledIn,
+	isReference,
+	isVaultReference,
+} from "../declarative/references";
+import { type Position, positionAt, positionOf } from "../declarative/text";
 import { canonical } from "../jwk/canonical";
 import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";

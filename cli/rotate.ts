@@ -1,6 +1,7 @@
 /** The three steps of a rotation; what each may do when is in rotation-rules.ts. */
 import type { JWK } from "jose";
-import type { Configuration, Edit } from "../declarative/text";
+import type { Configuration } from "../declarative/model";
+import type { Edit } from "../declarative/text";
 import { generateKey } from "../jwk/generate";
 import { isPrivate, USES, type Use } from "../jwk/members";
 import { nameOf } from "../jwk/public-members";

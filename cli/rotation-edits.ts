@@ -2,16 +2,14 @@ import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { FILE_HEADERS_ONLY, formatPatch, structuredPatch } from "diff";
 import type { JWK } from "jose";
 import { isScalar, type Scalar, visit } from "yaml";
-import { isReference } from "../declarative/references";
 import {
 	type Configuration,
 	configOf,
-	type Edit,
 	fieldNode,
 	type PluginEntry,
-	type Position,
-	positionOf,
-} from "../declarative/text";
+} from "../declarative/model";
+import { isReference } from "../declarative/references";
+import { type Edit, type Position, positionOf } from "../declarative/text";
 import { isPrivate, PRIVATE_MEMBERS } from "../jwk/members";
 import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-members";

@@ -1,16 +1,15 @@
 import type { JWK } from "jose";
 import type { Scalar } from "yaml";
-import { isReference } from "../declarative/references";
 import {
 	type Configuration,
 	configOf,
-	type Edit,
 	fieldPosition,
 	type PluginEntry,
-	positionAt,
 	type ServedJwks,
 	servedJwks,
-} from "../declarative/text";
+} from "../declarative/model";
+import { isReference } from "../declarative/references";
+import { type Edit, positionAt } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
 import { nameOf } from "../jwk/public-members";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";

@@ -1,426 +1,318 @@
-import { createHash, randomUUID } from "node:crypto";
-import Ajv, { type ErrorObject, type Schema } from "ajv";
-import { pathFault } from "./paths";
+import { isMap, isScalar, type Node, type Scalar, type YAMLMap } from "yaml";
+import { bestRoute } from "./paths";
 import { readInput } from "./read-file";
-import { parseSource, positionAt } from "./text";
+import {
+	contentOf,
+	lookup,
+	maps,
+	type Position,
+	parseSource,
+	plain,
+	positionOf,
+	rootOf,
+	type SourceFile,
+} from "./text";
 
-/** A plugin entry: a plugin configured on a Service or on a Route. */
-export interface PluginEntry {
-	id: string;
+/** A map of a file with where it stands. */
+export interface Entity {
+	file: SourceFile;
+	map: YAMLMap;
+	/** Kong's name of the entity; its id or nothing when it has none. */
 	name: string;
-	config: Record<string, unknown>;
-	/** Ids of what the entry is configured on, as Kong adds them to the configuration it sends. */
-	scope: { service_id?: string; route_id?: string };
 }
 
-/** Kong's service entity, as the PDK hands it out. */
-export interface ServiceEntity {
-	id: string;
-	name: string;
-	protocol: string;
-	host: string;
-	port: number;
-	path?: string;
-	[member: string]: unknown;
-}
-
-/** Kong's route entity, as the PDK hands it out. */
-export interface RouteEntity {
-	id: string;
-	name: string;
-	protocols: string[];
+/** A route, and the service it leads to. */
+export interface Route extends Entity {
 	paths: string[];
-	strip_path: boolean;
-	[member: string]: unknown;
+	hosts: string[];
+	service: Entity | undefined;
 }
 
-/** A route with what runs on it and where it leads. */
-export interface Route {
-	entity: RouteEntity;
-	service: ServiceEntity | undefined;
+/** A plugin entry: a plugin configured on a route, a service, a consumer or everywhere. */
+export interface PluginEntry extends Entity {
+	/** What it is configured on, for messages, e.g. `route apiKey`. */
+	scope: string;
+	kind: "route" | "service" | "consumer" | "global";
+	/** The route or service it is configured on. */
+	on: Entity | undefined;
+	/** Where its configuration stands: its own `config`, then decK's shared `_plugin_configs`. */
+	configs: YAMLMap[];
+}
+
+/** What declarative configuration files say together. */
+export interface Configuration {
+	files: SourceFile[];
+	routes: Route[];
+	consumers: Entity[];
+	/** All enabled plugin entries. */
 	plugins: PluginEntry[];
 }
 
-export interface Consumer {
-	id: string;
-	username?: string;
-	custom_id?: string;
-	[member: string]: unknown;
-}
-
-/** A credential entity with the consumer it belongs to. */
-export interface Credential {
-	id: string;
-	consumer: { id: string };
-	[member: string]: unknown;
-}
-
-/** What the gateway serves: Kong's entities, their defaults filled in. */
-export interface Configuration {
-	routes: Route[];
-	consumers: Consumer[];
-	basicAuthCredentials: Credential[];
-	keyAuthCredentials: Credential[];
-	jwtSecrets: Credential[];
-	/** Memberships of consumers in the groups of acl. */
-	acls: Credential[];
-	/** PEM by id. */
-	caCertificates: Map<string, string>;
-}
-
-/** One workspace, as in every DB-less Kong. */
-export const WORKSPACE_ID = randomUUID();
-
-const text = { type: "string" } as const;
-const texts = { type: "array", items: text } as const;
-const object = (properties: object, required: string[] = []) => ({
-	type: "object",
-	properties,
-	required,
-	additionalProperties: false,
-});
-const list = (items: object) => ({ type: "array", items, default: [] });
-
-const entity = { id: text, tags: texts };
-const plugin = object(
-	{ ...entity, name: text, config: { type: "object", default: {} } },
-	["name"],
-);
-const route = object(
-	{
-		...entity,
-		name: text,
-		paths: texts,
-		protocols: { ...texts, default: ["http", "https"] },
-		strip_path: { type: "boolean", default: true },
-		plugins: list(plugin),
-	},
-	["name", "paths"],
-);
-const service = object(
-	{
-		...entity,
-		name: text,
-		url: text,
-		routes: list(route),
-		plugins: list(plugin),
-	},
-	["name", "url"],
-);
-const consumer = object({
-	...entity,
-	username: text,
-	custom_id: text,
-	basicauth_credentials: list(
-		object({ ...entity, username: text, password: text }, [
-			"username",
-			"password",
-		]),
-	),
-	keyauth_credentials: list(object({ ...entity, key: text }, ["key"])),
-	acls: list(object({ ...entity, group: text }, ["group"])),
-	jwt_secrets: list(
-		object(
-			{
-				...entity,
-				key: text,
-				secret: text,
-				algorithm: { ...text, default: "HS256" },
-				rsa_public_key: text,
-			},
-			["key"],
-		),
-	),
-});
-const servicePlugin = object(
-	{
-		...entity,
-		name: text,
-		service: text,
-		config: { type: "object", default: {} },
-	},
-	["name", "service"],
-);
-const declarativeFile = object(
-	{
-		_format_version: { const: "3.0" },
-		services: list(service),
-		routes: list(route),
-		plugins: list(servicePlugin),
-		consumers: list(consumer),
-		ca_certificates: list(object({ id: text, cert: text }, ["id", "cert"])),
-	},
-	["_format_version"],
-);
-
-interface PluginSource {
-	id?: string;
-	name: string;
-	config: Record<string, unknown>;
-}
-interface RouteSource {
-	id?: string;
-	name: string;
-	protocols: string[];
-	paths: string[];
-	strip_path: boolean;
-	plugins: PluginSource[];
-}
-interface ServiceSource {
-	id?: string;
-	name: string;
-	url: string;
-	routes: RouteSource[];
-	plugins: PluginSource[];
-}
-interface ServicePluginSource extends PluginSource {
-	/** Name of the Service, which another file may define. */
-	service: string;
-}
-interface ConsumerSource {
-	id?: string;
-	username?: string;
-	custom_id?: string;
-	basicauth_credentials: { password: string }[];
-	keyauth_credentials: object[];
-	jwt_secrets: object[];
-	acls: object[];
-}
-interface DeclarativeFile {
-	services: ServiceSource[];
-	routes: RouteSource[];
-	plugins: ServicePluginSource[];
-	consumers: ConsumerSource[];
-	ca_certificates: { id: string; cert: string }[];
-}
-
-const ajv = new Ajv({ useDefaults: true, strict: false });
-
 /**
- * Compiles a check that fills in defaults and refuses what the schema does not know, by name.
+ * Reads declarative configuration files, which make up one configuration as `deck gateway sync` takes them.
  *
- * @param what is checked, for the message
+ * @param paths YAML or JSON files
+ * @throws {Unreadable} naming a file that cannot be read
  */
-export function checker<T>(
-	schema: Schema,
-): (value: unknown, what: string) => T {
-	const validate = ajv.compile<T>(schema);
-	return (value, what) => {
-		if (validate(value)) return value;
-		throw new Error(`${what}: ${explain(validate.errors?.[0])}`);
-	};
+export function readConfiguration(paths: string[]): Configuration {
+	return makeConfiguration(
+		paths.map((path) => parseSource(readInput(path), path)),
+	);
 }
 
-function explain(error: ErrorObject | undefined): string {
-	const { additionalProperty } = error?.params ?? {};
-	return additionalProperty
-		? `${error?.instancePath}/${additionalProperty} is not supported by the local gateway`
-		: `${error?.instancePath} ${error?.message}`.trim();
-}
-
-const checkFile = checker<DeclarativeFile>(declarativeFile);
-
-/**
- * Reads declarative configuration files (format 3.0) into one configuration.
- *
- * @param files paths of YAML files
- * @throws naming the file and the member the gateway does not support
- */
-export function loadDeclarative(files: string[]): Configuration {
-	const parts = files.map((file) => readFile(readInput(file), file));
-	const merged = mergeConfigurations(parts.map(({ own }) => own));
-	for (const { plugins, name } of parts)
-		for (const plugin of plugins) addToService(plugin, merged, name);
-	return merged;
-}
-
-/** Adds a plugin entry that stands apart from its Service; those of the Service's routes win over it. */
-function addToService(
-	{ service, ...source }: ServicePluginSource,
-	{ routes }: Configuration,
-	file: string,
-): void {
-	const own = routes.filter((route) => route.service?.name === service);
-	if (!own[0]?.service)
-		throw new Error(
-			`${file}: ${source.name}: no Service ${service} with a route`,
+/** Finds the entities in files without faults. */
+export function makeConfiguration(files: SourceFile[]): Configuration {
+	const sound = files.filter(({ faults }) => faults.length === 0);
+	const all = (key: string): Entity[] =>
+		sound.flatMap((file) =>
+			maps(file, rootOf(file), key).map((map) => entity(file, map)),
 		);
-	const entry = pluginEntry(source, { service_id: own[0].service.id });
-	for (const { plugins } of own)
-		if (!plugins.some(({ name }) => name === entry.name)) plugins.push(entry);
-}
-
-function mergeConfigurations(parts: Configuration[]): Configuration {
-	return {
-		routes: parts.flatMap((part) => part.routes),
-		consumers: parts.flatMap((part) => part.consumers),
-		basicAuthCredentials: parts.flatMap((part) => part.basicAuthCredentials),
-		keyAuthCredentials: parts.flatMap((part) => part.keyAuthCredentials),
-		jwtSecrets: parts.flatMap((part) => part.jwtSecrets),
-		acls: parts.flatMap((part) => part.acls),
-		caCertificates: new Map(parts.flatMap((part) => [...part.caCertificates])),
-	};
-}
-
-/**
- * Reads one declarative configuration.
- *
- * @param yaml the text of the file
- * @param name the file's name, for messages
- */
-export function parseDeclarative(yaml: string, name: string): Configuration {
-	const { own, plugins } = readFile(yaml, name);
-	for (const plugin of plugins) addToService(plugin, own, name);
-	return own;
-}
-
-/** What a file defines, and its plugin entries on Services that other files may define. */
-function readFile(yaml: string, name: string) {
-	const file = checkFile(parseYaml(yaml, name), name);
-	for (const { paths } of [
-		...file.services.flatMap(({ routes }) => routes),
-		...file.routes,
-	])
-		for (const fault of paths.map(pathFault))
-			if (fault) throw new Error(`${name}: ${fault}`);
-	const consumers = file.consumers.map((source) => {
-		const {
-			basicauth_credentials,
-			keyauth_credentials,
-			jwt_secrets,
-			acls,
-			...own
-		} = source;
-		return {
-			consumer: { ...entityOf(own), updated_at: now() },
-			basicauth_credentials,
-			keyauth_credentials,
-			jwt_secrets,
-			acls,
-		};
-	});
-	const own: Configuration = {
-		routes: [
-			...file.services.flatMap((source) => {
-				const service = serviceEntity(source);
-				const plugins = source.plugins.map((plugin) =>
-					pluginEntry(plugin, { service_id: service.id }),
-				);
-				return source.routes.map((route) => routeOf(route, service, plugins));
-			}),
-			...file.routes.map((route) => routeOf(route, undefined, [])),
-		],
-		consumers: consumers.map(({ consumer }) => consumer),
-		basicAuthCredentials: consumers.flatMap((source) =>
-			source.basicauth_credentials.map((credential) => ({
-				...credentialOf(credential, source.consumer),
-				// Kong keeps the SHA-1 of password and consumer id.
-				password: createHash("sha1")
-					.update(credential.password + source.consumer.id)
-					.digest("hex"),
-			})),
-		),
-		keyAuthCredentials: consumers.flatMap((source) =>
-			source.keyauth_credentials.map((credential) =>
-				credentialOf(credential, source.consumer),
+	const services = all("services");
+	const consumers = all("consumers");
+	const routes = [
+		...services.flatMap((service) =>
+			maps(service.file, service.map, "routes").map((map) =>
+				routeOf(service.file, map, service),
 			),
 		),
-		jwtSecrets: consumers.flatMap((source) =>
-			source.jwt_secrets.map((credential) => ({
-				// Kong makes up a secret when none is given.
-				secret: randomUUID().replaceAll("-", ""),
-				...credentialOf(credential, source.consumer),
-			})),
+		...all("routes").map(({ file, map }) => {
+			const wanted = reference(file, map, "service");
+			const service = services.find((one) => isNamed(one, wanted));
+			return routeOf(file, map, service);
+		}),
+	];
+	const plugins = [
+		...services.flatMap((service) => pluginsOf(service, "service")),
+		...routes.flatMap((route) => pluginsOf(route, "route")),
+		...[...consumers, ...all("consumer_groups")].flatMap((consumer) =>
+			pluginsOf(consumer, "consumer"),
 		),
-		acls: consumers.flatMap((source) =>
-			source.acls.map((membership) =>
-				credentialOf(membership, source.consumer),
-			),
-		),
-		caCertificates: new Map(
-			file.ca_certificates.map(({ id, cert }) => [id, cert]),
-		),
-	};
-	return { own, plugins: file.plugins, name };
+		...all("plugins").map(({ file, map }) => {
+			const wanted = (key: string) => reference(file, map, key);
+			const consumer = wanted("consumer") ?? wanted("consumer_group");
+			const route = wanted("route");
+			const service = wanted("service");
+			if (consumer) return pluginEntry(file, map, "consumer", undefined);
+			if (route) {
+				const on = routes.find((one) => isNamed(one, route));
+				return pluginEntry(file, map, "route", on);
+			}
+			if (!service) return pluginEntry(file, map, "global", undefined);
+			const on = services.find((one) => isNamed(one, service));
+			return pluginEntry(file, map, "service", on);
+		}),
+	];
+	const enabled = ({ file, map }: PluginEntry) =>
+		plain(file, map, "enabled") !== false;
+	return { files, routes, consumers, plugins: plugins.filter(enabled) };
 }
 
-/** The value of a YAML text; what is wrong with it is said without a word of it, as there are keys in it. */
-function parseYaml(yaml: string, name: string): unknown {
-	const source = parseSource(yaml, name);
-	const [fault] = source.faults;
-	if (!fault) return source.document.toJS({ maxAliasCount: -1 });
-	const { line, column } = positionAt(source, fault.offset);
-	throw new Error(`${name}:${line}:${column}: ${fault.message}`);
+/** The entities in a list that is a member of another. */
+export function children({ file, map }: Entity, list: string): Entity[] {
+	return maps(file, map, list).map((child) => entity(file, child));
 }
 
-/** The consumer a credential belongs to. */
-export function consumerOf(
-	{ consumers }: Configuration,
-	credential: Credential,
-): Consumer | undefined {
-	return consumers.find(({ id }) => id === credential.consumer.id);
+function pluginsOf(on: Entity, kind: PluginEntry["kind"]): PluginEntry[] {
+	return maps(on.file, on.map, "plugins").map((map) =>
+		pluginEntry(on.file, map, kind, on),
+	);
 }
 
-function now(): number {
-	return Math.floor(Date.now() / 1000);
-}
-
-function entityOf<T extends object>(source: T) {
-	return { id: randomUUID() as string, created_at: now(), ...source };
-}
-
-function credentialOf(source: object, consumer: Consumer): Credential {
-	return { ...entityOf(source), consumer: { id: consumer.id } };
-}
-
-function serviceEntity({ url, routes, plugins, ...own }: ServiceSource) {
-	const { protocol, hostname, port, pathname } = new URL(url);
-	return {
-		...entityOf(own),
-		updated_at: now(),
-		ws_id: WORKSPACE_ID,
-		enabled: true,
-		protocol: protocol.slice(0, -1),
-		host: hostname,
-		port: Number(port) || (protocol === "https:" ? 443 : 80),
-		...(pathname !== "/" && { path: pathname }),
-		retries: 5,
-		connect_timeout: 60000,
-		read_timeout: 60000,
-		write_timeout: 60000,
-	};
+/** A map of a file as an entity, named as Kong names it. */
+function entity(file: SourceFile, map: YAMLMap): Entity {
+	const names = ["name", "username", "id"].map((key) => plain(file, map, key));
+	return { file, map, name: String(names.find(Boolean) ?? "without name") };
 }
 
 function routeOf(
-	{ plugins, ...own }: RouteSource,
-	service: ServiceEntity | undefined,
-	servicePlugins: PluginEntry[],
+	file: SourceFile,
+	map: YAMLMap,
+	service: Entity | undefined,
 ): Route {
-	const entity: RouteEntity = {
-		...entityOf(own),
-		updated_at: now(),
-		ws_id: WORKSPACE_ID,
-		...(service && { service: { id: service.id } }),
-		path_handling: "v0",
-		regex_priority: 0,
-		preserve_host: false,
-		request_buffering: true,
-		response_buffering: true,
-		https_redirect_status_code: 426,
+	return {
+		...entity(file, map),
+		paths: texts(plain(file, map, "paths")),
+		hosts: texts(plain(file, map, "hosts")),
+		service,
 	};
-	const routePlugins = plugins.map((plugin) =>
-		pluginEntry(plugin, { route_id: entity.id }),
-	);
-	// The entry on the route wins over one of the same plugin on the service.
-	const inherited = servicePlugins.filter(
-		({ name }) => !routePlugins.some((plugin) => plugin.name === name),
-	);
-	return { entity, service, plugins: [...routePlugins, ...inherited] };
 }
 
 function pluginEntry(
-	{ id, name, config }: PluginSource,
-	scope: PluginEntry["scope"],
+	file: SourceFile,
+	map: YAMLMap,
+	kind: PluginEntry["kind"],
+	on: Entity | undefined,
 ): PluginEntry {
-	return { id: id ?? randomUUID(), name, config, scope };
+	const shared = plain(file, map, "_config");
+	const all = lookup(file, rootOf(file), "_plugin_configs");
+	const configs = [
+		lookup(file, map, "config"),
+		isMap(all) && shared !== undefined
+			? lookup(file, all, String(shared))
+			: undefined,
+	];
+	return {
+		...entity(file, map),
+		kind,
+		on,
+		scope:
+			kind === "global"
+				? "every route"
+				: `${kind} ${on?.name ?? "of another file"}`,
+		configs: configs.filter((config): config is YAMLMap => isMap(config)),
+	};
+}
+
+/** The plugin entries that run on a route: of each plugin the most specific one, as in Kong. */
+export function pluginsOn(
+	{ plugins }: Configuration,
+	route: Route,
+): PluginEntry[] {
+	const byName = new Map<string, PluginEntry>();
+	for (const kind of ["global", "service", "route"])
+		for (const plugin of plugins) {
+			const runs =
+				plugin.kind === "global" ||
+				plugin.on?.map === route.map ||
+				(plugin.kind === "service" && plugin.on?.map === route.service?.map);
+			if (plugin.kind === kind && runs) byName.set(plugin.name, plugin);
+		}
+	return [...byName.values()];
+}
+
+/** A field of a plugin entry's configuration as its node, aliases and merge keys followed. */
+export function fieldNode(entry: PluginEntry, field: string): Node | undefined {
+	for (const config of entry.configs) {
+		const node = lookup(entry.file, config, field);
+		if (node) return node;
+	}
+	return undefined;
+}
+
+/** A plugin entry's configuration as Kong gets it: without fields that are null. */
+export function configOf(entry: PluginEntry): Record<string, unknown> {
+	const merged: Record<string, unknown> = {};
+	for (const config of [...entry.configs].reverse())
+		Object.assign(merged, contentOf(entry.file, config));
+	return Object.fromEntries(
+		Object.entries(merged).filter(([, value]) => value !== null),
+	);
+}
+
+/** Where a field stands; the plugin entry itself when it is not given. */
+export function fieldPosition(entry: PluginEntry, field: string): Position {
+	return positionOf(entry.file, fieldNode(entry, field) ?? entry.map);
+}
+
+/** A consumer with the algorithms of its jwt credentials. */
+export interface JwtConsumer {
+	name: string;
+	algorithms: string[];
+}
+
+/** The consumers that are in one of acl's groups, as far as the files say. */
+export function membersOf(
+	{ consumers }: Configuration,
+	groups: unknown[],
+): JwtConsumer[] {
+	return consumers
+		.filter(({ file, map }) =>
+			maps(file, map, "acls").some((acl) =>
+				groups.includes(plain(file, acl, "group")),
+			),
+		)
+		.map(({ file, map, name }) => ({
+			name,
+			algorithms: maps(file, map, "jwt_secrets").map((credential) =>
+				// Kong's default.
+				String(plain(file, credential, "algorithm") ?? "HS256"),
+			),
+		}));
+}
+
+/** The JWK Set that a route serves. */
+export interface ServedJwks {
+	route: Route;
+	/** The entry of request-termination that answers with it. */
+	plugin: PluginEntry;
+	body: Scalar<string>;
+}
+
+/** What a route answers by itself, and which entry of request-termination does it. */
+interface Answer {
+	route: Route;
+	plugin: PluginEntry;
+	body: Node | undefined;
+}
+
+/**
+ * The JWK Set that Kong serves at a URL.
+ *
+ * @param jku the URL; its path decides, since the host is whatever the gateway is called
+ * @returns nothing when no route of the configuration has this path or it does not answer by itself
+ */
+export function servedJwks(
+	configuration: Configuration,
+	jku: unknown,
+): ServedJwks | undefined {
+	const answer = answerAt(configuration, jku);
+	if (!answer) return undefined;
+	const { body, ...where } = answer;
+	return isScalar<string>(body) && typeof body.value === "string"
+		? { ...where, body }
+		: undefined;
+}
+
+/** Where the JWK Set at a URL is given as a YAML map, which Kong refuses: its `body` is a text. */
+export function jwksMap(
+	configuration: Configuration,
+	jku: unknown,
+): (Omit<Answer, "body"> & { body: YAMLMap }) | undefined {
+	const answer = answerAt(configuration, jku);
+	return answer && isMap(answer.body)
+		? { ...answer, body: answer.body }
+		: undefined;
+}
+
+function answerAt(
+	configuration: Configuration,
+	jku: unknown,
+): Answer | undefined {
+	if (typeof jku !== "string" || !URL.canParse(jku)) return undefined;
+	const { pathname, hostname } = new URL(jku);
+	const route = bestRoute(
+		configuration.routes.filter(
+			({ hosts }) => hosts.length === 0 || hosts.includes(hostname),
+		),
+		({ paths }) => paths,
+		pathname,
+	);
+	if (!route) return undefined;
+	const plugin = pluginsOn(configuration, route).find(
+		({ name }) => name === "request-termination",
+	);
+	return plugin && { route, plugin, body: fieldNode(plugin, "body") };
+}
+
+function texts(value: unknown): string[] {
+	return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** What an entity refers to: decK and Kong take a name, or a map of a name or an id. */
+function reference(
+	file: SourceFile,
+	map: YAMLMap,
+	key: string,
+): string | undefined {
+	const value = plain(file, map, key);
+	if (typeof value !== "object" || value === null)
+		return value === undefined || value === null ? undefined : String(value);
+	const { name, id } = value as { name?: unknown; id?: unknown };
+	return String(name ?? id);
+}
+
+function isNamed({ file, map, name }: Entity, wanted: string | undefined) {
+	return (
+		wanted !== undefined && [name, plain(file, map, "id")].includes(wanted)
+	);
 }

@@ -55,9 +55,7 @@ function parse(expression: string): RE2JS | undefined {
 	}
 }
 
-/**
- * The best match of several paths, as Kong chooses.
- */
+/** The best match of several paths, as Kong chooses. */
 export function bestMatch(
 	paths: readonly string[],
 	pathname: string,
@@ -68,7 +66,22 @@ export function bestMatch(
 		.sort(byPrecedence)[0];
 }
 
+/** The route that Kong chooses for a request's path, as far as paths decide. */
+export function bestRoute<R>(
+	routes: readonly R[],
+	pathsOf: (route: R) => readonly string[],
+	pathname: string,
+): R | undefined {
+	const [best] = routes
+		.flatMap((route) => {
+			const match = bestMatch(pathsOf(route), pathname);
+			return match ? [{ route, match }] : [];
+		})
+		.sort((a, b) => byPrecedence(a.match, b.match));
+	return best?.route;
+}
+
 /** Orders matches by the one Kong chooses: regular expressions first, then the longer path. */
-export function byPrecedence(a: PathMatch, b: PathMatch): number {
+function byPrecedence(a: PathMatch, b: PathMatch): number {
 	return Number(b.isRegex) - Number(a.isRegex) || b.length - a.length;
 }

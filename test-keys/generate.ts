@@ -80,7 +80,7 @@ async function main() {
 	write("client-cert.pem", client.cert);
 	write("client-key.pem", client.key);
 	console.log(
-		"Now put the new keys into kong.yml and kong-enterprise.yml, and their thumbprints into jwk/test-keys.ts; `npx jest test/declarative/model test/jwk/test-keys` says which differ.",
+		"Now put the new keys into kong.yml and kong-enterprise.yml, and their thumbprints into jwk/test-keys.ts; `npx jest test/local/gateway/entities test/jwk/test-keys` says which differ.",
 	);
 }
 

@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { readConfiguration } from "../../declarative/text";
+import { readConfiguration } from "../../declarative/model";
 import { printable } from "../../jwk/printable";
 import { checkConfiguration } from "../check";
 import { json } from "../keys";

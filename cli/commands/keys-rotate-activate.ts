@@ -1,4 +1,4 @@
-import { readConfiguration } from "../../declarative/text";
+import { readConfiguration } from "../../declarative/model";
 import { readKey } from "../keys";
 import { now } from "../output";
 import { activate } from "../rotate";

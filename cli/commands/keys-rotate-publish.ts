@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { readConfiguration } from "../../declarative/text";
+import { readConfiguration } from "../../declarative/model";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { BadUse } from "../files";
 import { json, readKey } from "../keys";

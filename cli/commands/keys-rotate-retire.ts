@@ -1,4 +1,4 @@
-import { readConfiguration } from "../../declarative/text";
+import { readConfiguration } from "../../declarative/model";
 import { now } from "../output";
 import { retire } from "../rotate";
 import { conclude, rotateStep } from "../rotate-step";

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Configuration, loadDeclarative } from "../../declarative/model";
 import { packageRoot } from "../../schema/package-root";
 import {
 	type Backend,
 	type BackendOptions,
 	startBackend,
 } from "../backend/backend";
+import { type Entities, loadDeclarative } from "../gateway/entities";
 import { ExternalPlugin } from "../gateway/external-plugin";
 import { type Gateway, startGateway } from "../gateway/gateway";
 import type { Log } from "../gateway/log";
@@ -26,7 +26,7 @@ export const CONFIG_FILES = [
 
 /** What can be different from the demo's defaults. */
 export interface DemoOptions {
-	configuration?: Configuration;
+	configuration?: Entities;
 	/** Plugin server command; the dedicated server by default. */
 	pluginServerCommand?: string[];
 	/** TCP ports; free ones by default. */

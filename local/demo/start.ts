@@ -1,8 +1,8 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
 
-import { loadDeclarative } from "../../declarative/model";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { printable } from "../../jwk/printable";
+import { loadDeclarative } from "../gateway/entities";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";

@@ -1,4 +1,4 @@
-import { type PluginEntry, WORKSPACE_ID } from "../../declarative/model";
+import { type PluginEntity, WORKSPACE_ID } from "./entities";
 import type { Log } from "./log";
 import { InstanceLost, type PluginRpc, ServerFailed } from "./plugin-rpc";
 import { configFields, type PluginInfo } from "./plugin-server";
@@ -61,7 +61,7 @@ export class ExternalPlugin {
 	 */
 	async access(
 		request: GatewayRequest,
-		entry: PluginEntry,
+		entry: PluginEntity,
 	): Promise<Exit | undefined> {
 		const instanceId = await this.#instanceOf(entry);
 		try {
@@ -88,7 +88,7 @@ export class ExternalPlugin {
 				.catch(({ message }: Error) => this.log("info", message));
 	}
 
-	#instanceOf(entry: PluginEntry): Promise<number> {
+	#instanceOf(entry: PluginEntity): Promise<number> {
 		const known = this.#instances.get(entry.id);
 		if (known) return known;
 		const starting = this.#startInstance(entry);
@@ -98,7 +98,7 @@ export class ExternalPlugin {
 		return starting;
 	}
 
-	async #startInstance({ id, name, config, scope }: PluginEntry) {
+	async #startInstance({ id, name, config, scope }: PluginEntity) {
 		const { route_id = "", service_id = "" } = scope;
 		const started = this.rpc.startInstance(
 			name,

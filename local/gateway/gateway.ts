@@ -9,13 +9,9 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type {
-	Configuration,
-	PluginEntry,
-	Route,
-} from "../../declarative/model";
-import { bestMatch, byPrecedence } from "../../declarative/paths";
+import { bestRoute } from "../../declarative/paths";
 import { makeCertificate } from "./certificate";
+import type { Entities, PluginEntity, ServedRoute } from "./entities";
 import type { ExternalPlugin } from "./external-plugin";
 import type { Log } from "./log";
 import { standIns } from "./plugins";
@@ -25,7 +21,7 @@ import { type Exit, errorExit, GatewayRequest, requestUrl } from "./request";
 
 /** What the local gateway is started with. */
 export interface GatewayOptions {
-	configuration: Configuration;
+	configuration: Entities;
 	/** The plugins that run in a plugin server. */
 	externalPlugins: ExternalPlugin[];
 	/** TCP ports on the loopback interface; 0 takes a free one. */
@@ -50,7 +46,7 @@ export interface Gateway {
 	 *
 	 * @throws as `startGateway` does, and goes on as before
 	 */
-	reload(configuration: Configuration): void;
+	reload(configuration: Entities): void;
 	close(): Promise<void>;
 }
 
@@ -89,7 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 	const agent = new Agent({ keepAlive: true });
 
 	/** What runs on each route, in the order it runs. */
-	function plan(configuration: Configuration): Map<Route, Step[]> {
+	function plan(configuration: Entities): Map<ServedRoute, Step[]> {
 		const lookup = { configuration, fetch: resolvingFetch };
 		return new Map(
 			configuration.routes.map((route) => [
@@ -101,7 +97,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		);
 	}
 
-	function step(entry: PluginEntry, route: Route, lookup: Lookup): Step {
+	function step(entry: PluginEntity, route: ServedRoute, lookup: Lookup): Step {
 		const { name } = entry;
 		const what = `plugin ${name} on route ${route.entity.name}`;
 		const external = options.externalPlugins.find(
@@ -208,17 +204,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 /** Kong's router, as far as paths go. */
 function matchRoute(
-	routes: Route[],
+	routes: ServedRoute[],
 	incoming: IncomingMessage,
-): Route | undefined {
+): ServedRoute | undefined {
 	const { pathname } = requestUrl(incoming);
-	const [best] = routes
-		.flatMap((route) => {
-			const match = bestMatch(route.entity.paths, pathname);
-			return match ? [{ route, match }] : [];
-		})
-		.sort((a, b) => byPrecedence(a.match, b.match));
-	return best?.route;
+	return bestRoute(routes, ({ entity }) => entity.paths, pathname);
 }
 
 /** `kong.response.exit`: an object becomes JSON. */

@@ -6,8 +6,8 @@ import {
 } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { ServiceEntity } from "../../declarative/model";
 import { bestMatch } from "../../declarative/paths";
+import type { ServiceEntity } from "./entities";
 import type { GatewayRequest } from "./request";
 
 // RFC 9110 §7.6.1: these belong to one connection and are not forwarded.

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { TLSSocket } from "node:tls";
-import type { Consumer, Credential, Route } from "../../declarative/model";
+import type { Consumer, Credential, ServedRoute } from "./entities";
 
 /** A response that a plugin gives instead of the backend. */
 export interface Exit {
@@ -37,7 +37,7 @@ export class GatewayRequest {
 	constructor(
 		readonly id: string,
 		readonly incoming: IncomingMessage,
-		readonly route: Route,
+		readonly route: ServedRoute,
 	) {
 		this.url = requestUrl(incoming);
 		this.headers = readHeaders(incoming.rawHeaders);

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { loadDeclarative } from "../../declarative/model";
 import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
+import { loadDeclarative } from "../../local/gateway/entities";
 import { send } from "../../local/http";
 import { run } from "../support/cli";
 import { dedicatedServer, temporaryFolder } from "../support/server";

@@ -22,12 +22,8 @@ import {
 	retire,
 } from "../../cli/rotate";
 import type { Selection } from "../../cli/rotation-entries";
-import {
-	applyEdits,
-	type Configuration,
-	makeConfiguration,
-	parseSource,
-} from "../../declarative/text";
+import { type Configuration, makeConfiguration } from "../../declarative/model";
+import { applyEdits, parseSource } from "../../declarative/text";
 import { generateKey } from "../../jwk/generate";
 import { packageRoot } from "../../schema/package-root";
 import { run, secretsOf } from "../support/cli";

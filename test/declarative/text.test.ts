@@ -1,10 +1,6 @@
 import type { Scalar } from "yaml";
-import {
-	applyEdits,
-	fieldNode,
-	makeConfiguration,
-	parseSource,
-} from "../../declarative/text";
+import { fieldNode, makeConfiguration } from "../../declarative/model";
+import { applyEdits, parseSource } from "../../declarative/text";
 
 const DECK = `_format_version: "3.0"
 plugins:

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { parseDeclarative } from "../../declarative/model";
 import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { testKey } from "../../local/demo/flows";
+import { parseDeclarative } from "../../local/gateway/entities";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
 import { bundledStockServer, dedicatedServer } from "../support/server";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { consumerOf } from "../../../declarative/model";
+import { consumerOf } from "../entities";
 import { standIn } from "./stand-in";
 
 /** Kong's basic-auth, reading `Authorization` only. */

@@ -1,7 +1,7 @@
 import { createPublicKey, createSecretKey } from "node:crypto";
 import { compactVerify, type JWTPayload } from "jose";
-import { type Credential, consumerOf } from "../../../declarative/model";
 import { decodeToken } from "../../../jwk/token";
+import { type Credential, consumerOf } from "../entities";
 import type { Exit, GatewayRequest } from "../request";
 import { standIn } from "./stand-in";
 

@@ -1,4 +1,4 @@
-import { consumerOf } from "../../../declarative/model";
+import { consumerOf } from "../entities";
 import { standIn } from "./stand-in";
 
 /** Kong's key-auth, reading the key from a header or the query string. */

@@ -1,10 +1,10 @@
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
-import { type Configuration, checker } from "../../../declarative/model";
+import { checker, type Entities } from "../entities";
 import type { Exit, GatewayRequest } from "../request";
 
 /** What a stand-in can look up. */
 export interface Lookup {
-	configuration: Configuration;
+	configuration: Entities;
 	/** `fetch` that knows the gateway's `--resolve` addresses. */
 	fetch: typeof fetch;
 }

@@ -3,10 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { type Document, parseDocument } from "yaml";
-import { loadDeclarative, parseDeclarative } from "../../../declarative/model";
 import { type Anything, IDP_ISSUER } from "../../../local/backend/backend";
 import { CONFIG_FILES, type Demo, startDemo } from "../../../local/demo/demo";
 import { makeFlows, signToken, testKey } from "../../../local/demo/flows";
+import {
+	loadDeclarative,
+	parseDeclarative,
+} from "../../../local/gateway/entities";
 import { send } from "../../../local/http";
 import { packageRoot } from "../../../schema/package-root";
 import {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type JWTPayload, SignJWT } from "jose";
-import { parseDeclarative } from "../../../declarative/model";
+import { parseDeclarative } from "../../../local/gateway/entities";
 import { startGateway } from "../../../local/gateway/gateway";
 import { send } from "../../../local/http";
 

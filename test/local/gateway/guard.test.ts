@@ -1,10 +1,13 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
-import { loadDeclarative, type PluginEntry } from "../../../declarative/model";
 import type { Anything } from "../../../local/backend/backend";
 import { CONFIG_FILES, type Demo, startDemo } from "../../../local/demo/demo";
 import { signToken } from "../../../local/demo/flows";
+import {
+	loadDeclarative,
+	type PluginEntity,
+} from "../../../local/gateway/entities";
 import { type Reply, send } from "../../../local/http";
 import { packageRoot } from "../../../schema/package-root";
 import {
@@ -43,7 +46,7 @@ afterAll(() => Promise.all(demos.map((demo) => demo.close())));
 async function start(
 	command: string[],
 	guard: string[] = [],
-	change = (plugins: PluginEntry[]) => plugins,
+	change = (plugins: PluginEntity[]) => plugins,
 ) {
 	const configuration = loadDeclarative([...CONFIG_FILES, ...guard]);
 	for (const route of configuration.routes)

@@ -7,8 +7,8 @@ import {
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { jwtVerify } from "jose";
-import { parseDeclarative } from "../../../declarative/model";
 import { makeCertificate } from "../../../local/gateway/certificate";
+import { parseDeclarative } from "../../../local/gateway/entities";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
 import { PluginServer } from "../../../local/gateway/plugin-server";

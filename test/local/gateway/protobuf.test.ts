@@ -1,9 +1,9 @@
 /** Kong's side of the protocol ProtoBuf:1, as recorded from real Kong and as its source has it when something goes wrong. */
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
-import { parseDeclarative } from "../../../declarative/model";
 import { testKey } from "../../../local/demo/flows";
 import { makeCertificate } from "../../../local/gateway/certificate";
+import { parseDeclarative } from "../../../local/gateway/entities";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
 import {

@@ -9,11 +9,11 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeMultiStream, encode } from "@msgpack/msgpack";
-import {
-	type Configuration,
-	parseDeclarative,
-} from "../../../declarative/model";
 import { makeCertificate } from "../../../local/gateway/certificate";
+import {
+	type Entities,
+	parseDeclarative,
+} from "../../../local/gateway/entities";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
 import { MessagePackRpc } from "../../../local/gateway/messagepack";
@@ -115,7 +115,7 @@ consumers:
 );
 
 /** One route without a security plugin, for the probe plugin of the `lab-` recordings. */
-function labConfiguration({ config }: Recording): Configuration {
+function labConfiguration({ config }: Recording): Entities {
 	const { route_id, __plugin_id, mode, arg } = config;
 	const plugin = { id: __plugin_id, name: "js-lab", config: { mode, arg } };
 	const route = { id: route_id, name: "lab", paths: ["/"], plugins: [plugin] };
@@ -202,7 +202,7 @@ async function startEcho(): Promise<string> {
  */
 async function replayThroughGateway(
 	recording: Recording,
-	configuration: Configuration,
+	configuration: Entities,
 	scheme: "http" | "https",
 	path: string,
 	client: RequestOptions & {

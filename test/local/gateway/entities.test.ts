@@ -1,11 +1,15 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadDeclarative, parseDeclarative } from "../../declarative/model";
-import { ExternalPlugin } from "../../local/gateway/external-plugin";
-import { type Gateway, startGateway } from "../../local/gateway/gateway";
-import { MessagePackRpc } from "../../local/gateway/messagepack";
-import { kongFields } from "../../schema/kong";
-import { packageRoot } from "../../schema/package-root";
+import {
+	loadDeclarative,
+	parseDeclarative,
+} from "../../../local/gateway/entities";
+import { ExternalPlugin } from "../../../local/gateway/external-plugin";
+import { type Gateway, startGateway } from "../../../local/gateway/gateway";
+import { MessagePackRpc } from "../../../local/gateway/messagepack";
+import { kongFields } from "../../../schema/kong";
+import { packageRoot } from "../../../schema/package-root";
+import { temporaryFolder } from "../../support/server";
 
 const ROOT = packageRoot();
 
@@ -176,6 +180,55 @@ test("a plugin on the route wins over the same one on the service", () => {
 		{ id: "on-route", scope: { route_id: "r-id" } },
 		{ id: "cors", scope: { service_id: "s-id" } },
 	]);
+});
+
+describe("a plugin entry that stands apart from its Service", () => {
+	const apart = (service: string) =>
+		JSON.stringify({
+			_format_version: "3.0",
+			plugins: [{ id: "apart", name: "cors", service }],
+		});
+	const load = (...texts: string[]) =>
+		loadDeclarative(
+			texts.map((text, index) => {
+				const path = join(folder, `${index}.yml`);
+				writeFileSync(path, text);
+				return path;
+			}),
+		);
+	const folder = temporaryFolder();
+
+	test("runs on the Service's routes, which another file may define", () => {
+		const { routes } = load(apart("s"), oneRoute({ service: { id: "s-id" } }));
+		expect(routes[0]?.plugins).toMatchObject([
+			{ id: "apart", scope: { service_id: "s-id" } },
+		]);
+	});
+
+	test("is refused when there is no such Service", () => {
+		expect(() => load(apart("other"), oneRoute({}))).toThrow(
+			/0\.yml: cors: no Service other$/,
+		);
+	});
+});
+
+test("anchors are followed, and a field that is null counts as not given, as in Kong", () => {
+	const { routes } = parse(`
+_format_version: "3.0"
+services:
+- name: s
+  url: http://b
+  routes:
+  - name: r
+    paths: [/r]
+    plugins:
+    - { name: key-auth, config: &config { key_names: null } }
+  - name: r2
+    paths: [/r2]
+    plugins:
+    - { name: key-auth, config: { <<: *config } }
+`);
+	expect(routes.map(({ plugins }) => plugins[0]?.config)).toEqual([{}, {}]);
 });
 
 describe("the example files hold", () => {
