@@ -61,6 +61,7 @@ interface Step {
 const NO_ROUTE = "no Route matched with those values";
 const NO_SERVICE = "no Service found with those values";
 const USE_HTTPS = "Please use HTTPS protocol";
+const BAD_REQUEST = "Bad request";
 const UNEXPECTED = "An unexpected error occurred";
 const BAD_UPSTREAM =
 	"An invalid response was received from the upstream server";
@@ -125,8 +126,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		response: ServerResponse,
 		protocol: "http" | "https",
 	): Promise<void> {
-		const route = matchRoute([...plans.keys()], incoming);
 		const id = randomBytes(16).toString("hex");
+		// nginx takes one line of it, so that plugins cannot read different ones (Kong fact).
+		if ((incoming.headersDistinct.authorization?.length ?? 0) > 1)
+			return send(response, errorExit(id, 400, BAD_REQUEST));
+		const route = matchRoute([...plans.keys()], incoming);
 		if (!route) return send(response, errorExit(id, 404, NO_ROUTE));
 		if (!route.entity.protocols.includes(protocol)) {
 			const upgrade = { connection: "Upgrade", upgrade: "TLS/1.2, HTTP/1.1" };

@@ -1,4 +1,5 @@
 import { consumerOf } from "../entities";
+import { fromBytes, type GatewayRequest } from "../request";
 import { standIn } from "./stand-in";
 
 /** Kong's key-auth, reading the key from a header or the query string. */
@@ -12,10 +13,13 @@ export const keyAuth = standIn(
 		},
 	},
 	(request, { key_names }, { configuration }) => {
-		const key = key_names
-			.map((name) => request.header(name) ?? request.url.searchParams.get(name))
-			.find(Boolean);
+		const keys = key_names
+			.map((name) => keysCalled(name, request))
+			.find(({ length }) => length > 0);
 		const headers = { "www-authenticate": "Key" };
+		if (keys && keys.length > 1)
+			return request.error(401, "Duplicate API key found", headers);
+		const key = keys?.[0];
 		if (!key) return request.error(401, "No API key found in request", headers);
 		const credential = configuration.keyAuthCredentials.find(
 			(candidate) => candidate.key === key,
@@ -28,3 +32,11 @@ export const keyAuth = standIn(
 		);
 	},
 );
+
+/** The header's lines, else the query's arguments of that name. */
+function keysCalled(name: string, { headers, url }: GatewayRequest): string[] {
+	return (
+		headers.get(name.toLowerCase())?.map(fromBytes) ??
+		url.searchParams.getAll(name)
+	);
+}

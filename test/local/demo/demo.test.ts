@@ -205,6 +205,50 @@ describe("one request", () => {
 		expect(jwt.claims.client_id).toBe("012345AZERTY!");
 	});
 
+	test.each(["httpUrl", "httpsUrl"] as const)(
+		"no header of the client's, in any spelling, makes it another client: %s",
+		async (listener) => {
+			const names = [
+				"Anonymous-Consumer",
+				"Consumer-Id",
+				"Consumer-Custom-Id",
+				"Consumer-Username",
+				"Credential-Identifier",
+			];
+			const forged = {
+				...Object.fromEntries(
+					names.flatMap((name) => [
+						[`X-${name}`, "admin"],
+						[`x_${name.replaceAll("-", "_")}`, "admin"],
+					]),
+				),
+				X_Custom_Jwt: "forged",
+				Authorization:
+					"Bearer eyJhbGciOiJub25lIn0.eyJjbGllbnRJZCI6ImFkbWluIn0.",
+			};
+			const reply = (path: string, headers: object) =>
+				send(demo.gateway[listener] + path, {
+					ca: demo.gateway.certificate,
+					headers: { ...forged, ...headers },
+				});
+			const { body } = await reply("/apiKey", apikey);
+			const { claims } = (JSON.parse(body) as Anything).jwt;
+			expect(claims).toMatchObject({
+				client_id: "012345AZERTY!",
+				act: { client_id: "contact@konghq.com-ID1" },
+				auth_method: "key",
+			});
+			expect(JSON.stringify(claims)).not.toContain("admin");
+			// Kong's key-auth takes one spelling, and one key.
+			for (const own of [
+				{},
+				{ api_key: "012345AZERTY!" },
+				{ apikey: ["012345AZERTY!", "guess"] },
+			])
+				expect((await reply("/apiKey", own)).status).toBe(401);
+		},
+	);
+
 	test.each(["/apiKey../inspector/events", "/apiKey/../inspector/events"])(
 		"the inspector is not reached through the gateway: %s",
 		async (path) => {

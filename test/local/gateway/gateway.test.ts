@@ -110,6 +110,16 @@ describe("routing", () => {
 		expect([status, JSON.parse(body)]).toEqual([503, { message: route }]);
 	});
 
+	test("answers 400 to two Authorization headers, on every path", async () => {
+		const { httpUrl } = await start(OPEN);
+		for (const path of ["/open", "/other"]) {
+			const headers = { Authorization: ["Basic YTpi", "Bearer a.b.c"] };
+			const { status, body } = await send(httpUrl + path, { headers });
+			expect(status).toBe(400);
+			expect(JSON.parse(body)).toEqual(kongError("Bad request"));
+		}
+	});
+
 	test("answers 503 on a route that leads nowhere", async () => {
 		const { httpUrl } = await start("routes: [{ name: none, paths: [/] }]");
 		const { status, body } = await send(httpUrl);
@@ -323,6 +333,18 @@ consumers:
 	test.each([
 		["key-auth", {}, "No API key found in request", "Key"],
 		["key-auth", { headers: { apikey: "guess" } }, "Unauthorized", "Key"],
+		[
+			"key-auth",
+			{ headers: { apikey: ["alice-key", "guess"] } },
+			"Duplicate API key found",
+			"Key",
+		],
+		[
+			"key-auth?apikey=alice-key&apikey=guess",
+			{},
+			"Duplicate API key found",
+			"Key",
+		],
 		["basic-auth", {}, "Unauthorized", 'Basic realm="service"'],
 		[
 			"basic-auth",

@@ -31,8 +31,14 @@ function recorded(name: string): KnownRequest {
 		const value = variable(one);
 		return value === undefined ? [] : [[one, value]];
 	});
+	const authorization = answered(
+		name,
+		"kong.request.get_header",
+		"authorization",
+	) as { v?: string } | undefined;
 	return {
 		service,
+		headers: authorization?.v ? { authorization: authorization.v } : {},
 		credential: ctx("authenticated_credential") as Credential | undefined,
 		consumer: ctx("authenticated_consumer") as Consumer | undefined,
 		vars: Object.fromEntries(vars),
@@ -91,12 +97,17 @@ onBothServers((outcome) => {
 		for (const claim of ["act", "id"]) expect(claims).not.toHaveProperty(claim);
 	});
 
-	test.each(["anonymous-consumer", "anonymous-no-auth-plugin", "or-anonymous"])(
-		"%s is nobody",
-		async (name) => {
-			expect(await outcome(recorded(name), config)).toBe(401);
-		},
-	);
+	test.each([
+		"anonymous-consumer",
+		"anonymous-no-auth-plugin",
+		"or-anonymous",
+		// With a Bearer token of the client's own making.
+		"http2-anonymous-forged",
+		// Behind a load balancer with a certificate.
+		"http2-client-cert-anonymous",
+	])("%s is nobody", async (name) => {
+		expect(await outcome(recorded(name), config)).toBe(401);
+	});
 
 	// One of basic-auth and key-auth, each with `anonymous`, and acl.
 	test.each([
@@ -104,6 +115,9 @@ onBothServers((outcome) => {
 		["or-key-auth", "key", "012345AZERTY!"],
 		// The client says that it is anonymous.
 		["or-forged-anonymous", "basic", "my-user"],
+		// And everything else that Kong's plugins say to a backend.
+		["http2-forged", "basic", "my-user"],
+		["http2-client-cert-basic-auth", "basic", "my-user"],
 	])(
 		"either of several plugins tells the client: %s is %s",
 		async (name, auth_method, client_id) => {
@@ -115,13 +129,15 @@ onBothServers((outcome) => {
 		},
 	);
 
-	test("the listener's certificate is mtls when it was verified", async () => {
-		const request = recorded("https-client-cert");
-		expect(request.certificate).toContain("BEGIN CERTIFICATE");
-		expect(await outcome(request, config)).toMatchObject({
-			auth_method: "mtls",
-		});
-	});
+	test.each(["https-client-cert", "http2-client-cert"])(
+		"the listener's certificate, where nothing else is, is mtls: %s",
+		async (name) => {
+			expect(await outcome(recorded(name), config)).toMatchObject({
+				auth_method: "mtls",
+				client_id: expect.stringMatching(/CN=/),
+			});
+		},
+	);
 });
 
 const table = readFileSync(join(packageRoot(), "docs/auth-plugins.md"), "utf8");
