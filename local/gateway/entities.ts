@@ -332,7 +332,8 @@ function serviceEntity(name: string, { url, ...own }: Stored): ServiceEntity {
 		ws_id: WORKSPACE_ID,
 		enabled: true,
 		protocol: protocol.slice(0, -1),
-		host: hostname,
+		// As LuaSocket parses it: an IPv6 address without its brackets (Kong: entities/services.lua).
+		host: hostname.replace(/^\[(.+)\]$/, "$1"),
 		port: Number(port) || (protocol === "https:" ? 443 : 80),
 		...(pathname !== "/" && { path: pathname }),
 		retries: 5,

@@ -23,7 +23,7 @@ const HOP_BY_HOP = new Set([
 
 /** `host:port` of a Service. */
 export function authority({ host, port }: ServiceEntity): string {
-	return `${host}:${port}`;
+	return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /**

@@ -11,16 +11,22 @@ export const keyAuth = standIn(
 			items: { type: "string" },
 			default: ["apikey"],
 		},
+		hide_credentials: { type: "boolean", default: false },
 	},
-	(request, { key_names }, { configuration }) => {
-		const keys = key_names
-			.map((name) => keysCalled(name, request))
-			.find(({ length }) => length > 0);
+	(request, { key_names, hide_credentials }, { configuration }) => {
+		const name = key_names.find((one) => keysCalled(one, request).length > 0);
 		const headers = { "www-authenticate": "Key" };
-		if (keys && keys.length > 1)
+		if (!name)
+			return request.error(401, "No API key found in request", headers);
+		const [key, ...others] = keysCalled(name, request);
+		if (others.length > 0)
 			return request.error(401, "Duplicate API key found", headers);
-		const key = keys?.[0];
 		if (!key) return request.error(401, "No API key found in request", headers);
+		if (hide_credentials) {
+			const { searchParams } = request.url;
+			request.setHeader(name, undefined);
+			if (searchParams.has(name)) searchParams.delete(name);
+		}
 		const credential = configuration.keyAuthCredentials.find(
 			(candidate) => candidate.key === key,
 		);

@@ -286,6 +286,7 @@ describe("security plugins", () => {
 					`{ name: ${name}, paths: [/${name}], plugins: [{ name: ${name} }] }`,
 			)
 			.concat(
+				"{ name: hidden, paths: [/hidden], plugins: [{ name: key-auth, config: { hide_credentials: true } }] }",
 				"{ name: exp, paths: [/exp], plugins: [{ name: jwt, config: { claims_to_verify: [exp, nbf] } }] }",
 			)
 			.join(),
@@ -439,6 +440,20 @@ consumers:
 		expect(headers["www-authenticate"]).toBe('Bearer error="invalid_token"');
 		expect(JSON.parse(body)).toEqual(expected);
 	});
+
+	test.each([
+		["header", "/hidden", { apikey: "alice-key" }],
+		["query", "/hidden?a=1&apikey=alice-key&b=2", {}],
+	])(
+		"key-auth hides the key in the %s from the backend",
+		async (_, path, headers) => {
+			const { httpUrl } = await start(SECURED);
+			const { status, body } = await send(httpUrl + path, { headers });
+			expect(status).toBe(200);
+			expect(body).not.toContain("alice-key");
+			expect(JSON.parse(body).headers["x-consumer-username"]).toBe("alice");
+		},
+	);
 
 	test("jwt refuses a request without token, and one with two", async () => {
 		const { httpUrl } = await start(SECURED);
