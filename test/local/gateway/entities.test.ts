@@ -137,8 +137,8 @@ describe("the gateway does not start on", () => {
 		],
 		[
 			"a field of a plugin it does not know",
-			{ name: "key-auth", config: { hide_credentials: true } },
-			"plugin key-auth on route r: /hide_credentials is not supported by the local gateway",
+			{ name: "key-auth", config: { key_in_body: true } },
+			"plugin key-auth on route r: /key_in_body is not supported by the local gateway",
 		],
 		[
 			"a value of a plugin's field it does not know",
