@@ -19,7 +19,7 @@ import {
 	isVaultReference,
 } from "../declarative/references";
 import { type Position, positionAt, positionOf } from "../declarative/text";
-import { canonical } from "../jwk/canonical";
+import { canonical, formFault } from "../jwk/canonical";
 import { isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-members";
@@ -451,11 +451,11 @@ function checkSet(
 		if (key.kty === "oct") continue;
 		try {
 			publicHalf(key, `${what}: ${nameOf(key)}`);
-			const { changed } = canonical(key);
-			if (changed.length)
+			const form = canonical(key);
+			if (form.changed.length)
 				add(
 					"error",
-					`${what}: ${nameOf(key)}: ${changed.join(", ")} must have the octets that the key demands (RFC 7518 §6), or verifiers in Go refuse the whole set: x-custom-jwt keys public`,
+					`${what}: ${nameOf(key)}: ${formFault(form)}, or verifiers in Go refuse the whole set: x-custom-jwt keys public`,
 				);
 		} catch (error) {
 			if (!(error instanceof BadUse)) throw error;

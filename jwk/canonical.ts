@@ -44,6 +44,11 @@ export function canonical(value: unknown): Canonical {
 	return { jwk: Object.fromEntries(members), changed };
 }
 
+/** What is wrong with members in another form than `canonical` gives them. */
+export function formFault({ changed }: Canonical): string {
+	return `${changed.join(", ")} must have the octets that the key demands (RFC 7518 §6)`;
+}
+
 /** The octets a member must have at least; undefined when it is no integer. */
 function octetsOf(
 	kty: unknown,

@@ -18,7 +18,7 @@ import {
 	algorithmsOf,
 	RSA_BITS,
 } from "./algorithms";
-import { canonical } from "./canonical";
+import { canonical, formFault } from "./canonical";
 import { JwkError } from "./error";
 import { checkPrivateMembers, type PrivateJwk } from "./members";
 import { parseJson } from "./parse";
@@ -87,10 +87,10 @@ export function importSigningKey(
 	> = {},
 ): SigningKey {
 	const selected = selectKey(parseJson(text), active_kid);
-	const { jwk: given, changed } = canonical(
+	const form = canonical(
 		hmac_key_is_text ? withEncodedText(selected) : selected,
 	);
-	const { alg: ownAlg, kid: ownKid, ...members } = given;
+	const { alg: ownAlg, kid: ownKid, ...members } = form.jwk;
 	// What the configuration replaces need not be usable.
 	const jwk = checkPrivateMembers({
 		...completeRsa(members),
@@ -105,10 +105,8 @@ export function importSigningKey(
 			`does not fit the key, which can sign with ${fitting.join(", ")}`,
 			"algorithm",
 		);
-	const formWarnings = changed.length
-		? [
-				`${changed.join(", ")} must have the octets that the key demands (RFC 7518 §6); the canonical form is used`,
-			]
+	const formWarnings = form.changed.length
+		? [`${formFault(form)}; the canonical form is used`]
 		: [];
 	const keyWarnings = jwk.kty === "RSA" ? checkRsa(jwk) : [];
 	const hmacWarnings =

@@ -1,7 +1,7 @@
 /** Whether a token is to be believed, and in which words: for the command line and for a page. */
 import { errors, importJWK, type JWK, jwtVerify } from "jose";
 import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from "./algorithms";
-import { canonical } from "./canonical";
+import { canonical, formFault } from "./canonical";
 import { JwkError } from "./error";
 import { isPrivate, USES } from "./members";
 import { printable, quoted } from "./printable";
@@ -123,10 +123,10 @@ function usableKeys(keys: JWK[], notes: string[]): JWK[] {
 			);
 		try {
 			const half = publicMembers(key);
-			const { changed } = canonical(key);
-			if (changed.some((member) => Object.hasOwn(half, member)))
+			const form = canonical(key);
+			if (form.changed.some((member) => Object.hasOwn(half, member)))
 				notes.push(
-					`${name}: ${changed.join(", ")} must have the octets that the key demands (RFC 7518 §6), or some libraries refuse the JWK Set`,
+					`${name}: ${formFault(form)}, or some libraries refuse the JWK Set`,
 				);
 			return [half];
 		} catch (error) {

@@ -1,4 +1,9 @@
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { once } from "node:events";
+import {
+	request as httpRequest,
+	type IncomingHttpHeaders,
+	type Server,
+} from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import { text } from "node:stream/consumers";
 
@@ -35,4 +40,12 @@ export async function send(
 			}
 		});
 	});
+}
+
+/** Closes a server and its connections; resolves when it is closed. */
+export async function close(server: Server): Promise<void> {
+	const closed = once(server, "close");
+	server.close();
+	server.closeAllConnections();
+	await closed;
 }

@@ -5,6 +5,7 @@ import { type HttpBindings, serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { errors, type JWTPayload, type ProtectedHeaderParameters } from "jose";
 import idpKeySet from "../../test-keys/idp-jwks-public.json";
+import { close } from "../http";
 import {
 	type Inspector,
 	type InspectorOptions,
@@ -137,11 +138,6 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 	return {
 		port: (server.address() as AddressInfo).port,
 		received: inspector.received,
-		close: async () => {
-			const closed = once(server, "close");
-			server.close();
-			server.closeAllConnections();
-			await closed;
-		},
+		close: () => close(server),
 	};
 }

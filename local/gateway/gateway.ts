@@ -10,6 +10,7 @@ import {
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { bestRoute } from "../../declarative/paths";
+import { close } from "../http";
 import { makeCertificate } from "./certificate";
 import type { Entities, PluginEntity, ServedRoute } from "./entities";
 import type { ExternalPlugin } from "./external-plugin";
@@ -240,11 +241,4 @@ async function listen(server: Server, port: number): Promise<number> {
 	server.listen(port, "localhost");
 	await once(server, "listening");
 	return (server.address() as AddressInfo).port;
-}
-
-async function close(server: Server): Promise<void> {
-	const closed = once(server, "close");
-	server.close();
-	server.closeAllConnections();
-	await closed;
 }

@@ -7,19 +7,9 @@ import {
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { bestMatch } from "../../declarative/paths";
+import { HOP_BY_HOP } from "../../plugins/x-custom-jwt/upstream-header";
 import type { ServiceEntity } from "./entities";
 import type { GatewayRequest } from "./request";
-
-// RFC 9110 §7.6.1: these belong to one connection and are not forwarded.
-const HOP_BY_HOP = new Set([
-	"connection",
-	"keep-alive",
-	"proxy-connection",
-	"te",
-	"trailer",
-	"transfer-encoding",
-	"upgrade",
-]);
 
 /** `host:port` of a Service. */
 export function authority({ host, port }: ServiceEntity): string {
@@ -91,7 +81,7 @@ function upstreamHeaders(
 	const { headers, incoming, client, id, url } = request;
 	const named = namedByConnection(request);
 	const kept = [...headers].filter(
-		([name]) => !HOP_BY_HOP.has(name) && !named.has(name),
+		([name]) => !HOP_BY_HOP.includes(name) && !named.has(name),
 	);
 	const { remoteAddress = "", localPort = 0 } = incoming.socket;
 	return {
@@ -124,7 +114,7 @@ function forwarded(rawHeaders: string[]): string[][] {
 	const pairs: string[][] = [];
 	for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
 		const [name = "", value = ""] = rawHeaders.slice(i, i + 2);
-		if (!HOP_BY_HOP.has(name.toLowerCase())) pairs.push([name, value]);
+		if (!HOP_BY_HOP.includes(name.toLowerCase())) pairs.push([name, value]);
 	}
 	return pairs;
 }

@@ -3,7 +3,7 @@ import { importSigningKey, type SigningKey } from "../../jwk/signing-key";
 import { type ConfigFields, configSchema } from "../../schema/fields";
 import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
 import { Misconfigured } from "./errors";
-import { isClearable } from "./upstream-header";
+import { HOP_BY_HOP, isClearable } from "./upstream-header";
 import { type Fault, faultFinder } from "./validator";
 import { type Warning, warningsOf } from "./warnings";
 
@@ -182,18 +182,8 @@ function requireClearable({
 		);
 }
 
-/** Headers of one connection (RFC 9110 §7.6.1), or about the message, in which no token arrives. */
-const NOT_FORWARDED = [
-	"connection",
-	"keep-alive",
-	"proxy-connection",
-	"te",
-	"trailer",
-	"transfer-encoding",
-	"upgrade",
-	"content-length",
-	"host",
-];
+/** Headers of one connection, or about the message, in which no token arrives. */
+const NOT_FORWARDED = [...HOP_BY_HOP, "content-length", "host"];
 
 /** Lua has one type for both: an empty array may come as an empty object. */
 function withArrays(raw: unknown): unknown {

@@ -1,3 +1,14 @@
+/** Headers of one connection, which are not forwarded (RFC 9110 §7.6.1). */
+export const HOP_BY_HOP = [
+	"connection",
+	"keep-alive",
+	"proxy-connection",
+	"te",
+	"trailer",
+	"transfer-encoding",
+	"upgrade",
+];
+
 /** Above it there are too many spellings to clear. */
 const MAX_SEPARATORS = 5;
 

@@ -3,37 +3,13 @@ import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { JWTPayload } from "jose";
-import { importSigningKey } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
-import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
 import { run } from "../support/cli";
 import { temporaryFolder } from "../support/server";
+import { CLAIMS, NOW, sign } from "../support/signed-token";
 
 const JWKS = join(packageRoot(), "test-keys/RS256-jwks-public.json");
-const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
-const NOW = Math.floor(Date.now() / 1000);
-const CLAIMS = {
-	client_id: "my-user",
-	iss: "https://kong",
-	aud: "http://backend",
-	iat: NOW - 180,
-	exp: NOW + 1620,
-};
-
-/** A token as the plugin makes it. */
-function sign(
-	claims: JWTPayload = {},
-	key = "RS256-jwk-private.json",
-	jku = JKU,
-) {
-	return tokenSigner(importSigningKey(testKey(key)), { typ: "JWT", jku })({
-		...CLAIMS,
-		...claims,
-	});
-}
-
 const servers: Server[] = [];
 afterAll(() => {
 	for (const server of servers) server.close();

@@ -1,32 +1,11 @@
 import fc from "fast-check";
-import { type JWK, type JWTPayload, SignJWT } from "jose";
+import { type JWK, SignJWT } from "jose";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
 import { parseJwks } from "../../jwk/parse";
-import { importSigningKey } from "../../jwk/signing-key";
 import { type Expectations, verifyToken } from "../../jwk/verify";
 import { testKey } from "../../local/demo/flows";
-import { tokenSigner } from "../../plugins/x-custom-jwt/token";
-
-const JKU = "https://kong-gateway:8443/x-custom-jwt/jwks";
-const NOW = Math.floor(Date.now() / 1000);
-const CLAIMS = {
-	client_id: "my-user",
-	iss: "https://kong",
-	aud: "http://backend",
-	iat: NOW - 180,
-	exp: NOW + 1620,
-};
-
-/** A token as the plugin makes it. */
-function sign(claims: JWTPayload = {}, key = "RS256-jwk-private.json") {
-	return signWith(testKey(key), claims);
-}
-
-function signWith(jwk: string, claims: JWTPayload = {}) {
-	const key = importSigningKey(jwk);
-	return tokenSigner(key, { typ: "JWT", jku: JKU })({ ...CLAIMS, ...claims });
-}
+import { CLAIMS, NOW, sign, signWith } from "../support/signed-token";
 
 const part = (value: object) =>
 	Buffer.from(JSON.stringify(value)).toString("base64url");

@@ -1,0 +1,35 @@
+import type { JWTPayload } from "jose";
+import { importSigningKey } from "../../jwk/signing-key";
+import { testKey } from "../../local/demo/flows";
+import { tokenSigner } from "../../plugins/x-custom-jwt/token";
+
+/** Seconds since the epoch, of when the tests began. */
+export const NOW = Math.floor(Date.now() / 1000);
+
+/** Claims of a token that is good at `NOW`. */
+export const CLAIMS = {
+	client_id: "my-user",
+	iss: "https://kong",
+	aud: "http://backend",
+	iat: NOW - 180,
+	exp: NOW + 1620,
+};
+
+/** A token as the plugin makes it, with a key of test-keys. */
+export function sign(
+	claims: JWTPayload = {},
+	key = "RS256-jwk-private.json",
+	jku?: string,
+): Promise<string> {
+	return signWith(testKey(key), claims, jku);
+}
+
+/** The same with any private JWK. */
+export function signWith(
+	jwk: string,
+	claims: JWTPayload = {},
+	jku = "https://kong-gateway:8443/x-custom-jwt/jwks",
+): Promise<string> {
+	const signer = tokenSigner(importSigningKey(jwk), { typ: "JWT", jku });
+	return signer({ ...CLAIMS, ...claims });
+}
