@@ -111,8 +111,14 @@ describe("keys generate", () => {
 	test("makes a key for SPIFFE's JWT-SVIDs: it signs, and both halves keep their use", async () => {
 		const out = join(folder, "svid");
 		const { code } = await run([
-			...["keys", "generate", "--alg", "ES256", "--use", "jwt-svid"],
-			...["--out", out],
+			"keys",
+			"generate",
+			"--alg",
+			"ES256",
+			"--use",
+			"jwt-svid",
+			"--out",
+			out,
 		]);
 		expect(code).toBe(0);
 		const [privateJwk, set] = ["private-jwk.json", "public-jwks.json"].map(
@@ -123,7 +129,11 @@ describe("keys generate", () => {
 		const published = await run(["keys", "public", privateJwk]);
 		expect(JSON.parse(published.stdout)).toEqual(JSON.parse(read(set)));
 		const verdict = await run([
-			...["token", "verify", await sign(read(privateJwk)), "--jwks", set],
+			"token",
+			"verify",
+			await sign(read(privateJwk)),
+			"--jwks",
+			set,
 		]);
 		expect(verdict).toMatchObject({ code: 0 });
 

@@ -650,8 +650,13 @@ describe("keys rotate, the command,", () => {
 		const link = join(folder, `link-${count}.yml`);
 		symlinkSync(kongYml, link);
 		const publish = [
-			...["keys", "rotate", "publish", "--config", link],
-			...["--private-out", privateOut],
+			"keys",
+			"rotate",
+			"publish",
+			"--config",
+			link,
+			"--private-out",
+			privateOut,
 		];
 		for (const dry of [["--dry-run"], []])
 			expect(await run([...publish, ...dry])).toMatchObject({
@@ -691,7 +696,11 @@ describe("keys rotate, the command,", () => {
 			chmodSync(kongYml, mode);
 			await rotate("publish", "--private-out", privateOut);
 			const { stdout } = await rotate(
-				...["activate", "--key", privateOut, "--force", "--json"],
+				"activate",
+				"--key",
+				privateOut,
+				"--force",
+				"--json",
 			);
 			rmSync(privateOut);
 			return JSON.parse(stdout).notes;
