@@ -22,14 +22,16 @@ export interface Warning extends Fault {
  * @param config what decides it; templates parsed
  */
 export function warningsOf(
-	config: Pick<Config, "auth_methods" | "trust_client_claims" | "templates"> & {
-		signingKey: Config["signingKey"] | undefined;
-	},
+	config: Pick<
+		Config,
+		"auth_methods" | "reuse_for" | "trust_client_claims" | "templates"
+	> & { signingKey: Config["signingKey"] | undefined },
 ): Warning[] {
 	return [
 		...sameNames(config),
 		...sameSubjects(config),
 		...chosenByClient(config),
+		...neverReused(config),
 		...ofKey(config.signingKey),
 	];
 }
@@ -118,6 +120,20 @@ function chosenByClient({
 			field,
 			message: `config/${field}: the client chooses the claim ${claim} itself, by a header or query parameter; if that is meant, name it in trust_client_claims`,
 		}));
+}
+
+function neverReused({
+	reuse_for,
+	templates,
+}: Pick<Config, "reuse_for" | "templates">): Fault[] {
+	if (reuse_for === 0 || !templates.variables.includes("request.id")) return [];
+	return [
+		{
+			field: "reuse_for",
+			message:
+				"config/reuse_for has no effect: each token has a $(request.id) of its own",
+		},
+	];
 }
 
 function claimsOf({

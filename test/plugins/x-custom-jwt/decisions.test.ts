@@ -223,6 +223,22 @@ describe("the first request of an instance", () => {
 		},
 	);
 
+	test("logs that reuse_for has no effect when each token names its request", async () => {
+		const config = {
+			auth_methods: ["key"],
+			reuse_for: 60,
+			set_claims: { txn: "$(request.id)" },
+		};
+		const [first] = await warnings(config);
+		expect(first).toEqual([
+			{
+				level: "warn",
+				message: expect.stringContaining("reuse_for has no effect"),
+			},
+		]);
+		expect(await warnings({ ...config, reuse_for: 0 })).toEqual([[], []]);
+	});
+
 	test.each([
 		[{ subject: "$(headers.x-user or 'a')" }, "subject", "sub"],
 		[{ audience: ["a", "$(query_params.a)"] }, "audience", "aud"],
