@@ -20,7 +20,9 @@ import {
 } from "../declarative/references";
 import { type Position, positionAt, positionOf } from "../declarative/text";
 import { canonical, formFault } from "../jwk/canonical";
-import { isPrivate } from "../jwk/members";
+import { certificateFault } from "../jwk/certificates";
+import { interopWarnings } from "../jwk/interop";
+import { isForSignatures, isPrivate } from "../jwk/members";
 import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-members";
 import { Name } from "../plugins/x-custom-jwt";
@@ -341,16 +343,9 @@ async function checkPublished(
 	const own = await thumbprint(jwk, "private_jwk");
 	const sameKey = await matching(keys, own);
 	if (kid === undefined)
-		return [
-			...at(
-				"private_jwk",
-				"warning",
-				"the key has no kid: verifiers have to try all keys, and it cannot be rotated",
-			),
-			...(sameKey
-				? []
-				: at("private_jwk", "error", `its public half is not in ${route}`)),
-		];
+		return sameKey
+			? []
+			: at("private_jwk", "error", `its public half is not in ${route}`);
 	const sameKid = keys.find((key) => key.kid === kid);
 	if (!sameKid)
 		return at(
@@ -450,13 +445,26 @@ function checkSet(
 			);
 		if (key.kty === "oct") continue;
 		try {
-			publicHalf(key, `${what}: ${nameOf(key)}`);
+			const half = publicHalf(key, `${what}: ${nameOf(key)}`);
 			const form = canonical(key);
 			if (form.changed.length)
 				add(
 					"error",
 					`${what}: ${nameOf(key)}: ${formFault(form)}, or verifiers in Go refuse the whole set: x-custom-jwt keys public`,
 				);
+			const fault = certificateFault(half);
+			if (fault)
+				add(
+					"error",
+					`${what}: ${nameOf(key)}: ${fault}, so go-jose and go-oidc refuse the whole set: x-custom-jwt keys public`,
+				);
+			if (key.alg === undefined && isForSignatures(key))
+				add(
+					"warning",
+					`${what}: ${nameOf(key)}: alg is missing: jwx does not find the key`,
+				);
+			for (const warning of interopWarnings(form.jwk))
+				add("warning", `${what}: ${nameOf(key)}: ${warning}`);
 		} catch (error) {
 			if (!(error instanceof BadUse)) throw error;
 			add("error", error.message);

@@ -8,7 +8,13 @@ import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-members";
 import { privateJwkToPem } from "../jwk/signing-key";
 import { BadUse, writeAtomically, writePrivate } from "./files";
-import { checkPrivate, parseJwks, publicHalf, thumbprint } from "./named-jwk";
+import {
+	checkPrivate,
+	parseJwks,
+	publicHalf,
+	publishedHalf,
+	thumbprint,
+} from "./named-jwk";
 
 /** Names of the files of a key, by what they hold. */
 const KEY_FILES = {
@@ -41,7 +47,7 @@ export function writeKeyFiles(
 	} catch (error) {
 		throw new BadUse(`${folder} cannot be made: ${errorCode(error)}`);
 	}
-	const publicJwk = publicHalf(jwk, "the key");
+	const { jwk: publicJwk } = publishedHalf(jwk, "the key");
 	const { private: privateFile, public: publicFile, set, pem } = KEY_FILES;
 	writePrivate(path(privateFile), json(jwk));
 	writeAtomically(path(publicFile), json(publicJwk), 0o644);
@@ -73,24 +79,32 @@ function readKeys(files: string[]): { jwk: JWK; file: string; what: string }[] {
 }
 
 /**
- * The JWK Set of the public halves of keys.
+ * The JWK Set of the public halves of keys, and what backends may choke on in it.
  *
  * @param files JWKs and JWK Sets, private or public; `-` is standard input
  * @throws {BadUse} naming the file and the member at fault, and for a `kid` that two keys have
  */
-export function publicSet(files: string[]): { keys: JWK[] } {
-	const keys = readKeys(files).map(({ jwk, what }) => {
-		const half = publicHalf(jwk, what);
+export function publicSet(files: string[]): {
+	set: { keys: JWK[] };
+	warnings: string[];
+} {
+	const published = readKeys(files).map(({ jwk, what }) => {
+		const half = publishedHalf(jwk, what);
 		if (isPrivate(jwk)) checkPrivate(jwk, what);
-		return half;
+		const warnings = half.warnings.map((text) => `${what}: ${text}`);
+		return { jwk: half.jwk, warnings };
 	});
+	const keys = published.map(({ jwk }) => jwk);
 	const kids = keys.map(({ kid }) => kid);
 	const twice = kids.find((kid, index) => kids.indexOf(kid) !== index);
 	if (twice !== undefined)
 		throw new BadUse(
 			`two keys have the kid ${quoted(twice)}: verifiers could not tell them apart`,
 		);
-	return { keys };
+	return {
+		set: { keys },
+		warnings: published.flatMap(({ warnings }) => warnings),
+	};
 }
 
 /** The one JWK of a file. */

@@ -17,7 +17,8 @@ export function naming<T>(what: string, rule: () => T): T {
 		return rule();
 	} catch (error) {
 		if (!(error instanceof JwkError)) throw error;
-		throw new BadUse(`${what}: ${error.message}`);
+		const { option, message } = error;
+		throw new BadUse(`${what}: ${option ? `${option} ` : ""}${message}`);
 	}
 }
 
@@ -34,6 +35,11 @@ export function readJwks(text: string, what: string) {
 /** See jwk/public-half.ts. */
 export function publicHalf(jwk: JWK, what: string): JWK {
 	return naming(what, () => half.publicHalf(jwk));
+}
+
+/** See jwk/public-half.ts. */
+export function publishedHalf(jwk: JWK, what: string, algorithm?: string) {
+	return naming(what, () => half.publishedHalf(jwk, algorithm));
 }
 
 /**

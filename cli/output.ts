@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { printable } from "../jwk/printable";
 
 /** What a command answers to the shell. */
 export const EXIT = {
@@ -13,6 +14,11 @@ export const EXIT = {
 /** Writes a command's answer, with a line end. */
 export function print(text: string): void {
 	process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** Writes what is done, but better otherwise, beside a command's answer. */
+export function warn(text: string): void {
+	process.stderr.write(`warning: ${printable(text)}\n`);
 }
 
 /** The option `--json`. */

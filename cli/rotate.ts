@@ -1,13 +1,17 @@
 /** The three steps of a rotation; what each may do when is in rotation-rules.ts. */
 import type { JWK } from "jose";
-import type { Configuration } from "../declarative/model";
+import {
+	type Configuration,
+	configOf,
+	type PluginEntry,
+} from "../declarative/model";
 import type { Edit } from "../declarative/text";
 import { generateKey } from "../jwk/generate";
 import { isPrivate, USES, type Use } from "../jwk/members";
 import { nameOf } from "../jwk/public-members";
 import { when } from "../jwk/time";
 import { BadUse } from "./files";
-import { checkPrivate, publicHalf, thumbprint } from "./named-jwk";
+import { checkPrivate, publishedHalf, thumbprint } from "./named-jwk";
 import { copiesOf, dropPrivate, signWith } from "./rotation-edits";
 import {
 	entriesOf,
@@ -56,12 +60,16 @@ export async function publish(
 	now: number,
 ): Promise<Outcome> {
 	if (isPrivate(key)) checkPrivate(key, "the new key");
-	const half = publicHalf(key, "the new key");
+	const entries = select(configuration, selection);
+	const { jwk: half, warnings } = publishedHalf(
+		key,
+		"the new key",
+		algorithmOf(entries),
+	);
 	if (half.kid === undefined)
 		throw new BadUse("the new key has no kid: verifiers could not find it");
 	const wanted = await thumbprint(key, "the new key");
 	const edits: Edit[] = [];
-	const entries = select(configuration, selection);
 	for (const set of await setsOf(configuration, entries)) {
 		if (set.keys.some(({ id }) => id === wanted)) continue;
 		if (set.keys.some(({ jwk }) => jwk.kid === half.kid))
@@ -78,6 +86,7 @@ export async function publish(
 		done: true,
 		message: `${nameOf(half)} joins the JWK Set; signing is unchanged`,
 		notes: [
+			...warnings.map((text) => `warning: the new key: ${text}`),
 			DEPLOY,
 			entries.some(inVault)
 				? `next step: put the private key into the vault ${at} or later, and activate when every data plane has it`
@@ -86,6 +95,14 @@ export async function publish(
 		allowedAt,
 		edits,
 	};
+}
+
+/** The `algorithm` that all of the entries replace a key's own by, if they do. */
+function algorithmOf(entries: PluginEntry[]): string | undefined {
+	const [first, ...others] = new Set(
+		entries.map((entry) => configOf(entry).algorithm),
+	);
+	return typeof first === "string" && !others.length ? first : undefined;
 }
 
 /**

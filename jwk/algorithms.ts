@@ -1,4 +1,5 @@
 import type { ALGORITHMS as NAMES } from "../schema/fields";
+import { JwkError } from "./error";
 
 /** Key types (RFC 7518 §6.1, RFC 8037 §2). */
 export type Kty = "RSA" | "EC" | "OKP" | "oct";
@@ -62,4 +63,26 @@ export function algorithmsOf(key: {
 		const { kty, crv } = ALGORITHMS[name];
 		return kty === key.kty && (!crv || crv === key.crv);
 	});
+}
+
+/**
+ * The algorithm of a key's tokens.
+ *
+ * @param key its type, its curve if that has curves, and its own `alg`
+ * @param algorithm what the configuration says instead
+ * @throws {JwkError} when the key cannot be used with it
+ */
+export function signingAlgorithm(
+	key: { kty?: string; crv?: string; alg?: string },
+	algorithm?: string,
+): AlgorithmName {
+	const fitting = algorithmsOf(key);
+	const wanted = algorithm ?? key.alg ?? fitting[0];
+	const alg = fitting.find((name) => name === wanted);
+	if (alg) return alg;
+	throw new JwkError(
+		"",
+		`does not fit the key, which can sign with ${fitting.join(", ")}`,
+		"algorithm",
+	);
 }

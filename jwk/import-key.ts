@@ -1,9 +1,11 @@
 import { createPrivateKey } from "node:crypto";
-import { calculateJwkThumbprint, type JWK } from "jose";
+import type { JWK } from "jose";
 import { JwkError } from "./error";
+import { interopWarnings } from "./interop";
 import { parseJson } from "./parse";
 import { selectKey } from "./select-key";
 import { importSigningKey } from "./signing-key";
+import { thumbprintOf } from "./thumbprint";
 
 /**
  * Makes a canonical private JWK.
@@ -14,11 +16,11 @@ import { importSigningKey } from "./signing-key";
  * @returns the key with `kid`, `use` (its own, else `sig`) and `alg`, and what is better otherwise in what was given
  * @throws {JwkError} for what is no private key that signs
  */
-export async function importKey(
+export function importKey(
 	text: string,
 	from?: string,
 	kid?: string,
-): Promise<{ jwk: JWK; warnings: string[] }> {
+): { jwk: JWK; warnings: string[] } {
 	const json = /^\s*-----BEGIN /.test(text) ? fromPem(text) : parseJson(text);
 	const keys = (json as { keys?: unknown } | null)?.keys;
 	if (from === undefined && Array.isArray(keys) && keys.length > 1)
@@ -35,15 +37,13 @@ export async function importKey(
 			"kid",
 			"is missing; --kid gives one, as the hash of a secret helps to guess it (RFC 7638 §7)",
 		);
-	return {
-		jwk: {
-			...own,
-			kid: kid ?? own.kid ?? (await calculateJwkThumbprint(own)),
-			use: own.use ?? "sig",
-			alg,
-		},
-		warnings,
+	const named = {
+		...own,
+		kid: kid ?? own.kid ?? thumbprintOf(jwk),
+		use: own.use ?? "sig",
+		alg,
 	};
+	return { jwk: named, warnings: [...warnings, ...interopWarnings(named)] };
 }
 
 function fromPem(pem: string): unknown {

@@ -58,6 +58,11 @@ export const USES = ["sig", "jwt-svid"] as const;
 /** Value of the member `use`. */
 export type Use = (typeof USES)[number];
 
+/** Whether a key may be for signatures, and not for encryption alone. */
+export function isForSignatures({ use = "sig" }: { use?: unknown }): boolean {
+	return USES.some((name) => name === use);
+}
+
 /** Private and secret members of all key types (RFC 7518 §6). */
 export const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -165,7 +170,7 @@ function checkAbout(jwk: Record<string, unknown>, kty: Kty): void {
 		throw new JwkError("alg", "does not fit crv");
 	if (kid !== undefined && (typeof kid !== "string" || kid === ""))
 		throw new JwkError("kid", "must be a text that is not empty");
-	if (use !== undefined && !USES.some((name) => name === use))
+	if (!isForSignatures({ use }))
 		throw new JwkError("use", `must be ${USES.join(" or ")}`);
 	// node:crypto would ignore further primes and sign with what is left.
 	if (jwk.oth !== undefined) throw new JwkError("oth", "is not supported");
@@ -178,7 +183,8 @@ function checkAbout(jwk: Record<string, unknown>, kty: Kty): void {
 	if (jwk["x5t#S256"] !== undefined) requireBase64url(jwk, "x5t#S256");
 }
 
-function requireTexts(
+/** @throws {JwkError} unless the member is a list of texts */
+export function requireTexts(
 	member: string,
 	value: unknown,
 ): asserts value is string[] {

@@ -8,22 +8,23 @@ import {
 	type JsonWebKey,
 	sign,
 	verify,
-	X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
 import type { ConfigFields } from "../schema/fields";
 import {
 	ALGORITHMS,
 	type Algorithm,
-	algorithmsOf,
 	RSA_BITS,
+	signingAlgorithm,
 } from "./algorithms";
 import { canonical, formFault } from "./canonical";
+import { certificateChain } from "./certificates";
 import { JwkError } from "./error";
 import { checkPrivateMembers, type PrivateJwk } from "./members";
 import { parseJson } from "./parse";
 import { checkRsa, completeRsa } from "./rsa";
 import { selectKey } from "./select-key";
+import { isTestKey } from "./test-keys";
 
 /** A prepared key: everything about signing that does not depend on what is signed. */
 export interface SigningKey {
@@ -35,6 +36,8 @@ export interface SigningKey {
 	certificates: CertificateParameters | undefined;
 	/** What is allowed in the key, but better otherwise. */
 	warnings: string[];
+	/** Whether it is one of `test-keys/`, with which everybody can sign. */
+	isTestKey: boolean;
 	/** The private JWK in canonical form, complete. */
 	jwk: PrivateJwk;
 	/**
@@ -86,25 +89,15 @@ export function importSigningKey(
 		>
 	> = {},
 ): SigningKey {
-	const selected = selectKey(parseJson(text), active_kid);
-	const form = canonical(
-		hmac_key_is_text ? withEncodedText(selected) : selected,
-	);
+	const form = canonical(selectKey(parseJson(text), active_kid));
 	const { alg: ownAlg, kid: ownKid, ...members } = form.jwk;
 	// What the configuration replaces need not be usable.
 	const jwk = checkPrivateMembers({
-		...completeRsa(members),
+		...completeRsa(hmac_key_is_text ? withEncodedText(members) : members),
 		...(algorithm === undefined && ownAlg !== undefined && { alg: ownAlg }),
 		...(key_id === undefined && ownKid !== undefined && { kid: ownKid }),
 	});
-	const fitting = algorithmsOf(jwk);
-	const alg = algorithm ?? jwk.alg ?? fitting[0];
-	if (!alg || !fitting.includes(alg))
-		throw new JwkError(
-			"",
-			`does not fit the key, which can sign with ${fitting.join(", ")}`,
-			"algorithm",
-		);
+	const alg = signingAlgorithm(jwk, algorithm);
 	const formWarnings = form.changed.length
 		? [`${formFault(form)}; the canonical form is used`]
 		: [];
@@ -120,16 +113,19 @@ export function importSigningKey(
 		kid: key_id ?? jwk.kid,
 		certificates: include_x5c ? certificateParameters(jwk) : undefined,
 		warnings: [...formWarnings, ...keyWarnings, ...hmacWarnings],
+		isTestKey: isTestKey({ ...form.jwk, kty: jwk.kty }),
 		jwk,
 		sign: signature,
 	};
 }
 
 /** An HMAC key whose `k` is the key itself, as RFC 7518 §6.4.1 writes it; any other is left as it is. */
-function withEncodedText(jwk: unknown): unknown {
-	const { kty, k } = (jwk ?? {}) as { kty?: unknown; k?: unknown };
+function withEncodedText(
+	jwk: Record<string, unknown>,
+): Record<string, unknown> {
+	const { kty, k } = jwk;
 	return kty === "oct" && typeof k === "string"
-		? { ...(jwk as object), k: Buffer.from(k).toString("base64url") }
+		? { ...jwk, k: Buffer.from(k).toString("base64url") }
 		: jwk;
 }
 
@@ -157,30 +153,11 @@ function certificateParameters(jwk: PrivateJwk): CertificateParameters {
 			"x5c",
 			`is missing, which include_x5c puts into the header`,
 		);
-	const chain = x5c.map((certificate, index) => {
-		const parsed = parseCertificate(Buffer.from(certificate, "base64"));
-		if (parsed?.raw.toString("base64") !== certificate)
-			throw new JwkError(
-				`x5c/${index}`,
-				`is no certificate: DER in base64 is expected`,
-			);
-		return parsed;
-	});
-	const [own] = chain;
-	if (!own?.checkPrivateKey(createPrivateKey(toPem(jwk))))
-		throw new JwkError("x5c/0", `is not the certificate of this key`);
+	const [own] = certificateChain(x5c, createPublicKey(toPem(jwk)));
 	const thumbprint = createHash("sha256").update(own.raw).digest("base64url");
 	if (jwk["x5t#S256"] && jwk["x5t#S256"] !== thumbprint)
 		throw new JwkError("x5t#S256", `is not the thumbprint of x5c/0`);
 	return { x5c, "x5t#S256": thumbprint };
-}
-
-function parseCertificate(der: Buffer): X509Certificate | undefined {
-	try {
-		return new X509Certificate(der);
-	} catch {
-		return undefined;
-	}
 }
 
 // On this thread: hashing a token takes less of it than handing the hash to the pool would.

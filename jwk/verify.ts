@@ -3,7 +3,7 @@ import { errors, importJWK, type JWK, jwtVerify } from "jose";
 import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from "./algorithms";
 import { canonical, formFault } from "./canonical";
 import { JwkError } from "./error";
-import { isPrivate, USES } from "./members";
+import { isForSignatures, isPrivate } from "./members";
 import { printable, quoted } from "./printable";
 import { nameOf, publicMembers } from "./public-members";
 import { fromNow } from "./time";
@@ -187,7 +187,7 @@ function fittingKeys(
 	const fitting = named.filter(
 		(key) =>
 			(key.alg ?? alg) === alg &&
-			USES.some((use) => use === (key.use ?? "sig")) &&
+			isForSignatures(key) &&
 			algorithmsOf(key).some((name) => name === alg),
 	);
 	if (!fitting.length)

@@ -6,11 +6,12 @@ import {
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { JwkError } from "../../jwk/error";
 import { generateKey } from "../../jwk/generate";
+import { interopWarnings } from "../../jwk/interop";
 import { USES } from "../../jwk/members";
 import { printable } from "../../jwk/printable";
 import { BadUse } from "../files";
 import { json, writeKeyFiles } from "../keys";
-import { asJson, print } from "../output";
+import { asJson, print, warn } from "../output";
 
 /** `x-custom-jwt keys generate` */
 export function keysGenerate() {
@@ -49,6 +50,7 @@ Example:
 					throw new BadUse(`--bits: ${error.message}`);
 				},
 			);
+			interopWarnings(jwk).forEach(warn);
 			const files = writeKeyFiles(jwk, out, force);
 			print(
 				wantsJson

@@ -21,9 +21,9 @@ export function keysImport() {
 Example:
   $ x-custom-jwt keys import key.pem --kid 2027 --out private-jwk.json`,
 		)
-		.action(async (file, { from, kid, out }) => {
+		.action((file, { from, kid, out }) => {
 			try {
-				const { jwk, warnings } = await importKey(readInput(file), from, kid);
+				const { jwk, warnings } = importKey(readInput(file), from, kid);
 				writeNew(out, json(jwk));
 				print(
 					[

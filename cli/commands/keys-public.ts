@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { json, publicSet } from "../keys";
-import { print } from "../output";
+import { print, warn } from "../output";
 
 /** `x-custom-jwt keys public` */
 export function keysPublic() {
@@ -16,5 +16,9 @@ export function keysPublic() {
 Example, two keys as a JWKS route serves them while one replaces the other:
   $ x-custom-jwt keys public keys/2026/private-jwk.json keys/2027/public-jwk.json`,
 		)
-		.action((files) => print(json(publicSet(files))));
+		.action((files) => {
+			const { set, warnings } = publicSet(files);
+			print(json(set));
+			warnings.forEach(warn);
+		});
 }

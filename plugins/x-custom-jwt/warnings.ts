@@ -1,4 +1,4 @@
-import { isTestKey } from "../../jwk/test-keys";
+import { interopWarnings } from "../../jwk/interop";
 import type { ClaimTemplates } from "./claim-templates";
 import type { Config } from "./config";
 import type { Template } from "./template";
@@ -38,11 +38,15 @@ export function warningsOf(
 
 function ofKey(key: Config["signingKey"] | undefined): Warning[] {
 	if (!key) return [];
-	const warnings: Warning[] = key.warnings.map((warning) => ({
+	const { jwk, kid } = key;
+	const warnings: Warning[] = [
+		...key.warnings,
+		...interopWarnings({ ...jwk, kid }),
+	].map((warning) => ({
 		field: "private_jwk",
 		message: `private_jwk: ${warning}`,
 	}));
-	if (isTestKey(key.jwk))
+	if (key.isTestKey)
 		warnings.push({
 			field: "private_jwk",
 			message:

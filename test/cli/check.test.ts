@@ -355,7 +355,29 @@ describe("a fault is found:", () => {
 						kid: undefined,
 					}),
 				),
-			"warning: x-custom-jwt on service httpbin: the key has no kid",
+			"warning: x-custom-jwt on service httpbin: private_jwk: kid is missing: PyJWT",
+		],
+		[
+			"a kid outside ASCII",
+			() => setIn([...CONFIG, "key_id"], "clé"),
+			"warning: x-custom-jwt on service httpbin: private_jwk: kid has characters outside ASCII: jwks-rsa (Node.js)",
+		],
+		[
+			"key_ops with an operation twice",
+			() =>
+				setIn(
+					[...CONFIG, "private_jwk"],
+					JSON.stringify({
+						...JSON.parse(testKey("RS256-jwk-private.json")),
+						key_ops: ["sign", "sign"],
+					}),
+				),
+			"warning: x-custom-jwt on service httpbin: private_jwk: key_ops names an operation twice (RFC 7517 §4.3): jose",
+		],
+		[
+			"a published x5c that is no DER",
+			() => publish({ ...RS256, x5c: ["-----BEGIN CERTIFICATE-----"] }),
+			'error: the JWK Set of route x-custom-jwt-jwks: key "kong": x5c/0 is no certificate: DER in base64 is expected, so go-jose',
 		],
 		[
 			"a route without service",
@@ -376,6 +398,20 @@ describe("a fault is found:", () => {
 		],
 	])("%s", async (_, findings, expected) => {
 		expect(await findings()).toContainEqual(expect.stringContaining(expected));
+	});
+
+	test.each([
+		["without kid", { kid: undefined }, "kid is missing: PyJWT, jwx"],
+		["of a kid outside ASCII", { kid: "clé" }, "kid has characters outside"],
+		["with operations twice", { key_ops: ["verify", "verify"] }, "key_ops"],
+		["without alg", { alg: undefined }, "alg is missing: jwx"],
+	])("a published key %s", async (_, members, warning) => {
+		const findings = await publish(RS256, { ...OTHER, ...members });
+		expect(findings).toEqual([
+			expect.stringMatching(
+				`warning: the JWK Set of route x-custom-jwt-jwks: .*: ${warning}`,
+			),
+		]);
 	});
 
 	test("no security plugin on the route, unless another entry brings one", async () => {

@@ -207,6 +207,16 @@ describe("keys public", () => {
 		});
 	});
 
+	test("says beside the JWK Set what was left out of it, and which library a key breaks", async () => {
+		const jwk = JSON.parse(testKey("ES256-jwk-private.json"));
+		const path = write("odd.json", { ...jwk, kid: "clé", x5c: ["PEM"] });
+		const { code, stdout, stderr } = await run(["keys", "public", path]);
+		expect(code).toBe(0);
+		expect(JSON.parse(stdout).keys[0]).not.toHaveProperty("x5c");
+		expect(stderr).toContain(`warning: ${path}: x5c is left out, as x5c/0`);
+		expect(stderr).toContain(`warning: ${path}: kid has characters outside`);
+	});
+
 	test("refuses two keys of one kid", async () => {
 		const two = [file("RS256-jwk-public.json"), file("ES256-jwk-public.json")];
 		expect(await run(["keys", "public", ...two])).toMatchObject({

@@ -175,6 +175,37 @@ describe("publish", () => {
 		expect(kids(text)).toEqual(["old", "new"]);
 	});
 
+	test("publishes the alg that the entries' algorithm makes of it, or its own, and no wrong x5c", async () => {
+		const rsa = await generateKey("RS256", { kid: "rsa" });
+		const { alg: _, ...plain } = rsa;
+		for (const [config, key, alg] of [
+			[{ algorithm: "PS256" }, rsa, "PS256"],
+			[{ algorithm: "PS256" }, plain, "PS256"],
+			[{}, plain, "RS256"],
+		] as const) {
+			const old = await generateKey("RS256", { kid: "old" });
+			const text = file({ a: withKey(old, config) }, [old]);
+			const { notes, ...published } = await publishing(text, {
+				...key,
+				x5c: ["PEM"],
+			});
+			const [, added] = publishedKeys(published.text);
+			expect(added).toMatchObject({ kid: "rsa", alg });
+			expect(added).not.toHaveProperty("x5c");
+			expect(notes[0]).toMatch(/^warning: the new key: x5c is left out/);
+			expect(await activating(published.text, key, NOW + CACHE)).toMatchObject({
+				done: true,
+			});
+		}
+	});
+
+	test("refuses a key that the entries' algorithm does not fit", async () => {
+		const text = file({ a: withKey(OLD, { algorithm: "Ed25519" }) }, [OLD]);
+		await expect(publishing(text, THIRD)).rejects.toThrow(
+			"the new key: algorithm does not fit the key, which can sign with ES256",
+		);
+	});
+
 	test("says no when the key is there, and refuses another key of its kid", async () => {
 		const text = file({ a: withKey(OLD) }, [OLD]);
 		expect(await publishing(text, OLD)).toMatchObject({ done: false, text });

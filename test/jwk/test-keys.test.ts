@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { calculateJwkThumbprint } from "jose";
 import { isPrivate } from "../../jwk/members";
+import { importSigningKey } from "../../jwk/signing-key";
 import { isTestKey, TEST_KEYS } from "../../jwk/test-keys";
 import { testKey } from "../../local/demo/flows";
 import { packageRoot } from "../../schema/package-root";
@@ -33,4 +34,10 @@ test("a test key is one under any kid and alg, and another key under its kid is 
 	const other = generateKeyPairSync("rsa", { modulusLength: 2048 });
 	const { n, d } = other.privateKey.export({ format: "jwk" });
 	expect(isTestKey({ ...jwk, n, d })).toBe(false);
+});
+
+test("a symmetric test key is one although its text signs", () => {
+	const jwk = testKey("HS512-jwk.json");
+	for (const hmac_key_is_text of [true, false])
+		expect(importSigningKey(jwk, { hmac_key_is_text }).isTestKey).toBe(true);
 });
