@@ -8,6 +8,7 @@ import { packageRoot } from "../schema/package-root";
 /** Folders a folder may import from, besides itself. Whoever may import a folder is above it. */
 const MAY_IMPORT: Record<string, string[]> = {
 	schema: [],
+	build: ["schema"],
 	jwk: ["schema"],
 	plugins: ["jwk", "schema"],
 	pluginserver: ["plugins", "jwk", "schema"],

@@ -14,7 +14,7 @@ import type { FlowOutcome, ReceivedRequest, Settings } from "./protocol";
 
 /** What the inspector is started with. */
 export interface InspectorOptions {
-	/** Folder of the built page (`npm run build:inspector`). */
+	/** Folder of the built page (`npm run build`). */
 	folder: string;
 	/** URL of the gateway's JWK Set, as a browser reaches it. */
 	jwksUrl: string;
@@ -134,9 +134,7 @@ export function makeInspector(
 	for (const { path, name, type } of FILES)
 		routes.get(path, async (context) => {
 			const content = await readFile(join(folder, name), "utf8").catch(() => {
-				throw new Error(
-					"the inspector page is not built: npm run build:inspector",
-				);
+				throw new Error("the inspector page is not built: npm run build");
 			});
 			return context.body(content, 200, { "content-type": type });
 		});

@@ -186,7 +186,7 @@ test("a page that is not built names the command that builds it", async () => {
 	const { url } = await start({ folder: join(temporary, "missing") });
 	const { status, body } = await send(`${url}/`);
 	expect(status).toBe(502);
-	expect(body).toContain("npm run build:inspector");
+	expect(body).toContain("npm run build");
 });
 
 test("a path that leads to the inspector only when it is normalised does not reach it", async () => {

@@ -1,0 +1,77 @@
+/** The bundles in `dist/`: what goes into each and how it is built. */
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type BuildOptions, build, type Metafile } from "esbuild";
+import { packageRoot } from "../schema/package-root";
+import { licenseComment, packagesIn } from "./third-party";
+
+/** The oldest Node.js of `engines` in package.json. */
+const ON_NODE: BuildOptions = { platform: "node", target: "node20.19" };
+
+const BUNDLES = {
+	plugin: {
+		...ON_NODE,
+		entryPoints: ["plugins/x-custom-jwt/index.ts"],
+		outfile: "dist/plugins/x-custom-jwt.js",
+	},
+	pluginserver: {
+		...ON_NODE,
+		entryPoints: ["pluginserver/main.ts"],
+		outfile: "dist/x-custom-jwt-pluginserver.js",
+		minifySyntax: true,
+	},
+	backend: {
+		...ON_NODE,
+		entryPoints: ["local/backend/main.ts"],
+		outfile: "dist/backend.js",
+	},
+	inspector: {
+		entryPoints: ["index.html", "style.css", "icon.svg", "page.ts"].map(
+			(file) => `local/inspector/page/${file}`,
+		),
+		outdir: "dist/inspector",
+		format: "esm",
+		target: "es2022",
+		minify: true,
+		loader: { ".html": "copy", ".svg": "copy" },
+	},
+	cli: {
+		...ON_NODE,
+		entryPoints: ["cli/main.ts"],
+		outfile: "dist/cli/x-custom-jwt.js",
+		external: ["kong-pdk", "ts-node", "wasmoon"],
+		banner: { js: "#!/usr/bin/env node" },
+	},
+} satisfies Record<string, BuildOptions>;
+
+/** A bundle's name: an argument of `npm run build`. */
+export type BundleName = keyof typeof BUNDLES;
+
+/** All bundles there are. */
+export const BUNDLE_NAMES = Object.keys(BUNDLES) as BundleName[];
+
+/**
+ * Builds a bundle. Each JavaScript file ends with the licence texts of the packages in it, so that it can be handed on
+ * alone.
+ *
+ * @returns esbuild's account of what is in it; paths are relative to the package's folder
+ */
+export async function bundle(name: BundleName): Promise<Metafile> {
+	const root = packageRoot();
+	const { metafile, outputFiles } = await build({
+		...BUNDLES[name],
+		absWorkingDir: root,
+		bundle: true,
+		metafile: true,
+		write: false,
+	});
+	const comment = licenseComment(packagesIn([metafile]));
+	for (const { path, contents } of outputFiles) {
+		mkdirSync(dirname(path), { recursive: true });
+		writeFileSync(path, contents);
+		if (path.endsWith(".js"))
+			writeFileSync(path, `\n${comment}`, { flag: "a" });
+	}
+	if (name === "cli") chmodSync(join(root, BUNDLES.cli.outfile), 0o755);
+	return metafile;
+}

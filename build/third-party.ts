@@ -1,0 +1,129 @@
+/** Whose packages are in a bundle, on which terms. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Metafile } from "esbuild";
+import { packageRoot } from "../schema/package-root";
+
+/** A package of which something is in a bundle. */
+export interface Package {
+	name: string;
+	version: string;
+	/** Package URL: https://github.com/package-url/purl-spec */
+	purl: string;
+	/** SPDX expression, as its package.json has it. */
+	license: string;
+	/** What it says about its licence and copyright: the texts of its files. */
+	texts: string[];
+	/** Of the package as the registry has it: Subresource Integrity, from the lock file. */
+	integrity: string;
+	/** Whether a file of ours imports it. */
+	isDirect: boolean;
+	/** Package URLs of what its bundled files import. */
+	imports: Set<string>;
+}
+
+/** Files in a package that its licence demands to be handed on with it. */
+const LEGAL_FILE = /^(licen[cs]e|notice|copying|copyright)/i;
+
+/** The folder of the package that a file is in, or `undefined` for a file of ours. */
+function packageFolder(file: string): string | undefined {
+	return /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0];
+}
+
+/** The package URL of an npm package. */
+export function npmPurl(name: string, version: string): string {
+	return `pkg:npm/${name.replace("@", "%40")}@${version}`;
+}
+
+function readPackage(folder: string, integrity: string): Package {
+	const path = join(packageRoot(), folder);
+	const { name, version, license } = JSON.parse(
+		readFileSync(join(path, "package.json"), "utf8"),
+	);
+	const texts = readdirSync(path)
+		.filter((file) => LEGAL_FILE.test(file))
+		.sort()
+		.map((file) => readFileSync(join(path, file), "utf8").trim());
+	if (typeof license !== "string" || texts.length === 0)
+		throw new Error(`${folder} says no licence, or has no text of it`);
+	return {
+		name,
+		version,
+		purl: npmPurl(name, version),
+		license,
+		texts,
+		integrity,
+		isDirect: false,
+		imports: new Set(),
+	};
+}
+
+/**
+ * Lists the packages that bundles really hold: of which at least one octet is in an output.
+ *
+ * @param metafiles esbuild's accounts, with paths relative to the package's folder
+ * @returns them in the order of their package URLs
+ * @throws when a package names no licence or brings no text of it: it must not be handed on then
+ */
+export function packagesIn(metafiles: Metafile[]): Package[] {
+	const lock = JSON.parse(
+		readFileSync(join(packageRoot(), "package-lock.json"), "utf8"),
+	);
+	const packages = new Map<string, Package>();
+	/** The package a file is of, kept once however many copies of it are installed; `undefined` for a file of ours. */
+	const packageOf = (file: string) => {
+		const folder = packageFolder(file);
+		if (folder === undefined) return undefined;
+		const read = readPackage(folder, lock.packages[folder].integrity);
+		const known = packages.get(read.purl) ?? read;
+		packages.set(known.purl, known);
+		return known;
+	};
+	for (const { inputs, outputs } of metafiles) {
+		const bundled = new Set(
+			Object.values(outputs).flatMap((output) =>
+				Object.entries(output.inputs)
+					.filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+					.map(([file]) => file),
+			),
+		);
+		for (const file of bundled) {
+			const importer = packageOf(file);
+			for (const { path } of inputs[file]?.imports ?? []) {
+				const imported = bundled.has(path) ? packageOf(path) : undefined;
+				if (imported === undefined || imported === importer) continue;
+				if (importer === undefined) imported.isDirect = true;
+				else importer.imports.add(imported.purl);
+			}
+		}
+	}
+	return [...packages.values()].sort((a, b) => (a.purl < b.purl ? -1 : 1));
+}
+
+/**
+ * The licence texts of packages, each once, under the names of those it is of.
+ *
+ * @param packages as {@link packagesIn} lists them
+ */
+export function licenseTexts(packages: Package[]): string {
+	const namesOf = new Map<string, string[]>();
+	for (const { name, version, license, texts } of packages) {
+		const text = texts.join("\n\n").replaceAll("\r\n", "\n");
+		namesOf.set(text, [
+			...(namesOf.get(text) ?? []),
+			`${name} ${version} (${license})`,
+		]);
+	}
+	return [...namesOf]
+		.map(([text, names]) => `${names.join(", ")}\n\n${text}\n`)
+		.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+/** The licence texts as a comment, for the end of a bundle of JavaScript; empty without packages. */
+export function licenseComment(packages: Package[]): string {
+	if (packages.length === 0) return "";
+	return `Packages of others in this file, and their licences:\n\n${licenseTexts(packages)}`
+		.split("\n")
+		.map((line) => `// ${line}`.trimEnd())
+		.join("\n");
+}
