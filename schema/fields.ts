@@ -82,6 +82,15 @@ const headerName = {
 	kong: { match: "^[%w_%-]+$" },
 } as const;
 
+/**
+ * Every text that does not begin with `{`, white space and a byte order mark before it aside, as Lua patterns: it is no
+ * JWK, JWK Set or vault reference. With messages of their own, since Kong's for `match` repeats the value.
+ */
+const NO_JSON_OBJECT = ["^[^!-~]*[!-z|}~]", "^[^!-~]*$"].map((pattern) => ({
+	pattern,
+	err: "must be a JWK or a JWK Set as JSON text, or a vault reference",
+}));
+
 const text = { type: "string", minLength: 1 } as const;
 
 const claimNames = { type: "array", items: text } as const;
@@ -120,7 +129,11 @@ export const configSchema = {
 		private_jwk: {
 			type: "string",
 			minLength: 1,
-			kong: { encrypted: true, referenceable: true },
+			kong: {
+				encrypted: true,
+				referenceable: true,
+				match_none: NO_JSON_OBJECT,
+			},
 			description:
 				"Private JWK, or JWK Set of them, that signs the token (JSON text); may be a vault reference.",
 		},
@@ -290,6 +303,8 @@ export const configSchema = {
 			pattern: "^[A-Za-z0-9!#$&^_.+/-]+$",
 			expected: "a media type without white space",
 			kong: { match: "^[%w!#$&^_.+/%-]+$" },
+			// Two names of 127 characters (RFC 6838 §4.2).
+			maxLength: 255,
 			default: "JWT",
 			description:
 				"The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",

@@ -15,6 +15,7 @@ interface Property {
 	default?: KongValue;
 	enum?: readonly string[];
 	minLength?: number;
+	maxLength?: number;
 	exclusiveMinimum?: number;
 	minimum?: number;
 	maximum?: number;
@@ -71,6 +72,7 @@ export const kongFields = properties.map(([name, property]) => ({
 		values:
 			property.additionalProperties && texts(property.additionalProperties),
 		len_min: property.minLength ?? property.minItems,
+		len_max: property.maxLength,
 		gt: property.exclusiveMinimum,
 		between:
 			property.minimum === undefined || property.maximum === undefined

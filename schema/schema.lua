@@ -136,6 +136,16 @@ return {
               len_min = 1,
               encrypted = true,
               referenceable = true,
+              match_none = {
+                {
+                  pattern = "^[^!-~]*[!-z|}~]",
+                  err = "must be a JWK or a JWK Set as JSON text, or a vault reference",
+                },
+                {
+                  pattern = "^[^!-~]*$",
+                  err = "must be a JWK or a JWK Set as JSON text, or a vault reference",
+                },
+              },
             },
           },
           {
@@ -458,6 +468,7 @@ return {
               type = "string",
               description = "The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",
               default = "JWT",
+              len_max = 255,
               match = "^[%w!#$&^_.+/%-]+$",
             },
           },

@@ -14,6 +14,7 @@ const ATTRIBUTES = [
 	"between",
 	"gt",
 	"len_min",
+	"len_max",
 	"contains",
 	"uuid",
 	"is_regex",

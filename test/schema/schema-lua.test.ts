@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { LuaFactory } from "wasmoon";
+import { testKey } from "../../local/demo/flows";
 import {
 	type ConfigField,
 	configFields,
@@ -22,6 +24,11 @@ type Attributes = ConfigField[string];
 
 const SCHEMA_LUA = join(packageRoot(), "schema/schema.lua");
 const NAMES = properties.map(([name]) => name);
+
+const JWK = testKey("RS256-jwk-private.json");
+const PEM = createPrivateKey({ key: JSON.parse(JWK), format: "jwk" })
+	.export({ type: "pkcs8", format: "pem" })
+	.toString();
 
 /** Values that a field must refuse; `null` is a field that is not there. */
 const REFUSED: Record<string, unknown[]> = {
@@ -58,7 +65,20 @@ const REFUSED: Record<string, unknown[]> = {
 		"https://a/\u0001",
 		{},
 	],
-	private_jwk: [null, "", { kty: "RSA" }, true],
+	private_jwk: [
+		null,
+		"",
+		" \n",
+		{ kty: "RSA" },
+		true,
+		"hello",
+		PEM,
+		`"${JWK}"`,
+		`[${JWK}]`,
+		Buffer.from(JWK).toString("base64"),
+		"DECK_PRIVATE_JWK",
+		`\${{ env "DECK_PRIVATE_JWK" }}`,
+	],
 	expires_in: [0, -1, "1800", true],
 	bearer_clientid_claim: ["", 1, ["azp"]],
 	bearer_clientid_claims: [[], [""], [1], "azp"],
@@ -83,7 +103,7 @@ const REFUSED: Record<string, unknown[]> = {
 	not_before: [-86_401, 86_401, 0.5, "0"],
 	issued_at_skew: [-1, 3601, 0.5, "0"],
 	cap_expiry: ["true", 1],
-	token_type: ["", "at jwt", 1],
+	token_type: ["", "at jwt", "a".repeat(256), 1],
 	max_token_size: [-1, 1_048_577, 0.5, "0"],
 	key_id: ["", 1],
 	algorithm: ["none", "HS1", "", 1],
@@ -121,6 +141,7 @@ const TAKEN: Record<string, unknown[]> = {
 	],
 	jku: ["", "https://kong/jwks", "http://[::1]:8000/jwks?a=b@c"],
 	bearer_clientid_claims: [["azp", "realm_access.client"]],
+	private_jwk: [JWK, `\uFEFF${JWK}`, `\n\t ${JWK}\r\n`, `{"keys":[${JWK}]}`],
 	expires_in: [1, 0.5],
 	upstream_custom_jwt_header: ["Authorization", "x_custom-JWT9"],
 	auth_methods: [["oidc"], ["key", "basic"]],
@@ -132,7 +153,7 @@ const TAKEN: Record<string, unknown[]> = {
 	keep_claims: [[]],
 	trust_client_claims: [["sub"], []],
 	not_before: [-5, 0],
-	token_type: ["at+jwt", "application/at+jwt"],
+	token_type: ["at+jwt", "application/at+jwt", "a".repeat(255)],
 	reuse_for: [0, 0.5, 86_400],
 };
 
@@ -319,6 +340,21 @@ describe("schema.lua", () => {
 			kong: true,
 			plugin: true,
 		});
+	});
+
+	test.each([
+		"{vault://env/x-custom-jwt-private-jwk}",
+		"{vault://hcv/jwt/key}",
+	])("takes the vault reference %s for private_jwk", (reference) => {
+		expect(kongTakes("private_jwk", reference)).toBe(true);
+	});
+
+	test("repeats no part of a private_jwk it refuses, as a key in another form may be one", () => {
+		const err = "must be a JWK or a JWK Set as JSON text, or a vault reference";
+		expect(fields.private_jwk).toMatchObject({
+			match_none: [{ err }, { err }],
+		});
+		expect(fields.private_jwk).not.toHaveProperty("match");
 	});
 
 	test("takes each default", () => {
