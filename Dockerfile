@@ -1,9 +1,14 @@
 # A Kong data plane with the plugin inside, and the sample backend. Any platform Node.js and Kong have images for:
-#   docker build --target kong .                                                                 open-source Kong
-#   docker build --target kong --build-arg KONG_IMAGE=kong/kong-gateway:3.9.1.2-ubuntu .         Kong Enterprise
+#   docker build --target kong .                                      open-source Kong
+#   docker build --target kong --build-arg KONG_IMAGE=enterprise .    Kong Enterprise, or any image of Kong by its name
 #   docker buildx build --target kong --platform linux/amd64,linux/arm64 .
-ARG KONG_IMAGE=kong:3.9.1-ubuntu
-ARG NODE_IMAGE=node:22.21.1-bookworm-slim
+
+# The versions of all images are here. Other files that name one say the same (a test), and Renovate raises them together
+# and adds digests (renovate.json). Node.js: the current LTS. Enterprise: the current LTS of Kong.
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
+ARG OPEN_SOURCE_IMAGE=kong:3.9.3-ubuntu
+ARG ENTERPRISE_IMAGE=kong/kong-gateway:3.14.0.13-ubuntu
+ARG KONG_IMAGE=open-source
 
 # What is built is JavaScript, the same for all platforms.
 FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS build
@@ -23,18 +28,22 @@ USER node
 EXPOSE 9000
 CMD ["node", "/opt/backend.js"]
 
+FROM ${OPEN_SOURCE_IMAGE} AS open-source
+FROM ${ENTERPRISE_IMAGE} AS enterprise
+
 FROM ${KONG_IMAGE} AS kong
-ARG KONG_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Kong Gateway with x-custom-jwt" \
       org.opencontainers.image.description="Kong data plane that hands the backend a JWT that says whom Kong authenticated" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="${KONG_IMAGE}"
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY --from=node /usr/local/LICENSE /opt/node-LICENSE
 COPY --from=build /build/dist/x-custom-jwt-pluginserver.js /opt/x-custom-jwt-pluginserver.js
+# Node.js runs on this base, and the definitions are there that Kong's side of the ProtoBuf protocol imports.
+RUN ["/usr/local/bin/node", "-e", "for (const name of ['descriptor', 'empty', 'struct']) fs.accessSync(`/usr/local/kong/include/google/protobuf/${name}.proto`)"]
 # Absolute paths, as Kong's working directory is another. The socket is Kong's default for this name.
 ENV KONG_PLUGINS=bundled,x-custom-jwt \
     KONG_PLUGINSERVER_NAMES=x_custom_jwt \

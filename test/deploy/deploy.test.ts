@@ -1,6 +1,6 @@
 /** What the container image and the Helm values tell Kong: that its commands run, and that Kubernetes takes the rest. */
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
@@ -8,7 +8,12 @@ import { version } from "../../package.json";
 import { isListening } from "../../pluginserver/socket";
 import { packageRoot } from "../../schema/package-root";
 import { type Manifest, validateManifest } from "../support/manifests";
-import { dedicatedServer, runServer, until } from "../support/server";
+import {
+	dedicatedServer,
+	runServer,
+	temporaryFolder,
+	until,
+} from "../support/server";
 
 const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 
@@ -70,13 +75,94 @@ test("the image and the Helm values say this version", () => {
 	expect(VALUES.image.tag).toBe(version);
 });
 
-test("the image is Kong's with two files more, and runs as kong", () => {
+test("the image is Kong's with three files more and no build tools, and runs as kong", () => {
 	const [, kong = ""] = DOCKERFILE.split(/^FROM .* AS kong$/m);
 	expect(kong.match(/^(COPY|ADD|RUN|USER) .*$/gm)).toEqual([
 		expect.stringMatching(/^COPY .* \/usr\/local\/bin\/node$/),
+		expect.stringMatching(/^COPY .*LICENSE$/),
 		expect.stringMatching(/^COPY .*\.js$/),
+		expect.stringMatching(/^RUN \[/),
 		"USER kong",
 	]);
+});
+
+describe("the check of the image", () => {
+	const [, run = "[]"] = /^RUN (\[.*\])$/m.exec(DOCKERFILE) ?? [];
+	const [program, ...args] = JSON.parse(run);
+
+	/** Runs it here, with Kong's folder of definitions at another place. */
+	function check(definitions: string) {
+		expect(program).toBe("/usr/local/bin/node");
+		return spawnSync(
+			process.execPath,
+			args.map((arg: string) =>
+				arg.replace("/usr/local/kong/include", definitions),
+			),
+		).status;
+	}
+
+	test("fails where Kong's definitions of ProtoBuf are missing", () => {
+		const folder = temporaryFolder();
+		expect(check(folder)).toBe(1);
+		mkdirSync(join(folder, "google/protobuf"), { recursive: true });
+		for (const name of ["descriptor", "empty"])
+			writeFileSync(join(folder, `google/protobuf/${name}.proto`), "");
+		expect(check(folder)).toBe(1);
+		writeFileSync(join(folder, "google/protobuf/struct.proto"), "");
+		expect(check(folder)).toBe(0);
+	});
+});
+
+describe("versions of images", () => {
+	/** Name and version of each image, as the Dockerfile has them. */
+	const images = new Map(
+		[...DOCKERFILE.matchAll(/^ARG \w+_IMAGE=([\w/-]+):([^\s@]+)/gm)].map(
+			([, name = "", version = ""]) => [name, version],
+		),
+	);
+
+	test("are exact", () => {
+		expect([...images.keys()].sort()).toEqual([
+			"kong",
+			"kong/kong-gateway",
+			"node",
+		]);
+		for (const version of images.values())
+			expect(version).toMatch(/^\d+\.\d+\.\d+(\.\d+)?-/);
+	});
+
+	test("are the Dockerfile's wherever an image is named", () => {
+		const files = execFileSync("git", ["ls-files"], { cwd: packageRoot() })
+			.toString()
+			.trim()
+			.split("\n")
+			.filter((file) => /\.(ya?ml|md|sh)$|^\.ci\/|^Dockerfile$/.test(file));
+		const named = files.flatMap((file) =>
+			[
+				...read(file).matchAll(
+					/(?<![\w./-])(kong|kong\/kong-gateway|node):(\d+\.[\w.-]+)/g,
+				),
+			].map(([, name = "", version]) => ({ file, name, version })),
+		);
+		expect(named.length).toBeGreaterThanOrEqual(images.size);
+		expect(
+			named.filter(({ name, version }) => images.get(name) !== version),
+		).toEqual([]);
+	});
+
+	test("are what the compose files build on, and what the chart is told", () => {
+		const stages = [...DOCKERFILE.matchAll(/^FROM .* AS (\S+)$/gm)].map(
+			([, stage]) => stage,
+		);
+		for (const file of ["docker-compose.yml", "docker-compose.konnect.yml"]) {
+			const { KONG_IMAGE } = parse(read(file)).services.kong.build.args;
+			const [, stage] = /^\$\{KONG_IMAGE:-(.+)\}$/.exec(KONG_IMAGE) ?? [];
+			expect(stages).toContain(stage);
+		}
+		expect(images.get("kong/kong-gateway")).toMatch(
+			new RegExp(`^${VALUES.image.effectiveSemver}\\.`),
+		);
+	});
 });
 
 describe("deploy/kubernetes/values.yaml", () => {
