@@ -6,6 +6,7 @@ import { printable } from "../jwk/printable";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { configCheck } from "./commands/config-check";
+import { conformance } from "./commands/conformance";
 import { gateway } from "./commands/gateway";
 import { init } from "./commands/init";
 import { keysGenerate } from "./commands/keys-generate";
@@ -34,6 +35,7 @@ Example:
 	)
 	.addCommand(init())
 	.addCommand(gateway())
+	.addCommand(conformance())
 	.addCommand(
 		new Command("keys")
 			.description("generate, convert and rotate keys")

@@ -33,6 +33,12 @@ export function now(): number {
 	return Date.now() / 1000;
 }
 
+/** Reads an option's TCP port. */
+export function port(text: string): number {
+	if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
+	throw new InvalidArgumentError("A port is expected.");
+}
+
 /** Reads an option's duration in seconds. */
 export function seconds(text: string): number {
 	const number = Number(text);

@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import { BadUse } from "../files";
+import { port } from "../output";
 
 /** `x-custom-jwt gateway`, which is also `npm start`. */
 export function gateway() {
@@ -61,9 +62,4 @@ export function gateway() {
 				},
 			);
 		});
-}
-
-function port(text: string): number {
-	if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
-	throw new InvalidArgumentError("A port is expected.");
 }

@@ -11,7 +11,7 @@ import { ExternalPlugin } from "../gateway/external-plugin";
 import { type Gateway, startGateway } from "../gateway/gateway";
 import type { Log } from "../gateway/log";
 import { dedicatedServer, PluginServer } from "../gateway/plugin-server";
-import { makeFlows } from "./flows";
+import { makeFlows, type Reach } from "./flows";
 
 const ROOT = packageRoot();
 
@@ -86,22 +86,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		});
 		closers.push(() => gateway.close());
 
-		const jwksUrl = `${gateway.httpUrl}/x-custom-jwt/jwks`;
-		const backend = await startBackend({
-			host: "localhost",
-			port: options.backendPort ?? 0,
-			jwksUrl,
-			issuer: "https://kong-gateway:8443/x-custom-jwt",
-			audience: `http://${BACKEND_HOST}/anything`,
-			algorithms: options.algorithms ?? ["RS256"],
-			jwksCache: options.jwksCache,
-			onRequest: options.onRequest,
-			inspector: {
-				folder: join(ROOT, "dist/inspector"),
-				jwksUrl,
-				flows: () => makeFlows(gateway),
-			},
-		});
+		const backend = await startSampleBackend(gateway, options);
 		closers.push(() => backend.close());
 		if (!resolve.has(BACKEND_HOST))
 			resolve.set(BACKEND_HOST, `localhost:${backend.port}`);
@@ -110,4 +95,35 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		await close();
 		throw error;
 	}
+}
+
+/** Starts the sample backend of kong.yml behind a gateway. */
+export function startSampleBackend(
+	gateway: Reach,
+	{
+		backendPort = 0,
+		algorithms = ["RS256"],
+		jwksCache,
+		onRequest,
+	}: Pick<
+		DemoOptions,
+		"backendPort" | "algorithms" | "jwksCache" | "onRequest"
+	>,
+): Promise<Backend> {
+	const jwksUrl = `${gateway.httpUrl}/x-custom-jwt/jwks`;
+	return startBackend({
+		host: "localhost",
+		port: backendPort,
+		jwksUrl,
+		issuer: "https://kong-gateway:8443/x-custom-jwt",
+		audience: `http://${BACKEND_HOST}/anything`,
+		algorithms,
+		jwksCache,
+		onRequest,
+		inspector: {
+			folder: join(ROOT, "dist/inspector"),
+			jwksUrl,
+			flows: () => makeFlows(gateway),
+		},
+	});
 }

@@ -1,11 +1,11 @@
 import { createPrivateKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import type { ConnectionOptions } from "node:tls";
 import { type JWTPayload, SignJWT } from "jose";
 import { withClaims } from "../../jwk/token";
 import { packageRoot } from "../../schema/package-root";
 import { IDP_ISSUER } from "../backend/backend";
-import type { Gateway } from "../gateway/gateway";
 import { type Reply, send } from "../http";
 
 const KEYS = join(packageRoot(), "test-keys");
@@ -14,13 +14,28 @@ const KEYS = join(packageRoot(), "test-keys");
 const PARTNER_SECRET =
 	"TEST SECRET, known to everybody: never use it in production";
 
+/** Where a gateway is. */
+export interface Reach {
+	/** Base URLs, without a slash at the end. */
+	httpUrl: string;
+	httpsUrl: string;
+	/** Certificate of the authority that vouches for `httpsUrl`, PEM; without one any certificate will do. */
+	certificate?: string;
+}
+
 /** One way for a client to come to the gateway, and what it should get. */
 export interface Flow {
 	name: string;
+	/** Path of the route that it goes through. */
+	route: string;
 	/** Status of the response. */
 	status: number;
 	/** The claim `client_id` that the backend must have verified; none when it is not reached. */
 	clientId?: string;
+	/** Whether the gateway may also refuse it, as with the guard. */
+	mayBeRefused?: boolean;
+	/** Whether it goes to `httpsUrl`. */
+	isTls?: boolean;
 	/** The same request as a command to paste. */
 	curl: string;
 	send(): Promise<Reply>;
@@ -50,7 +65,7 @@ export async function signToken(
 }
 
 /** All flows of kong.yml and kong-enterprise.yml, with tokens signed now. */
-export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
+export async function makeFlows(gateway: Reach): Promise<Flow[]> {
 	const clientToken = await signToken("idp-jwk-private.json", {
 		iss: IDP_ISSUER,
 		sub: "alice",
@@ -102,6 +117,7 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 		expected: { status: number; clientId?: string },
 	): Flow => ({
 		name,
+		route: path.replace(/\?.*/, ""),
 		...expected,
 		curl: curl(gateway.httpUrl + path, headers),
 		send: () => send(gateway.httpUrl + path, { headers }),
@@ -113,10 +129,11 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 		expected: { status: number; clientId?: string },
 	): Flow => ({
 		name,
+		route: path,
+		isTls: true,
 		...expected,
 		curl: curl(gateway.httpsUrl + path, {}, "cert" in client),
-		send: () =>
-			send(gateway.httpsUrl + path, { ca: gateway.certificate, ...client }),
+		send: () => send(gateway.httpsUrl + path, { ...trust(gateway), ...client }),
 	});
 	const ok = (clientId: string) => ({ status: 200, clientId });
 	const apikey = { apikey: "012345AZERTY!" };
@@ -162,6 +179,11 @@ export async function makeFlows(gateway: Gateway): Promise<Flow[]> {
 		http("Wrong API key", "/apiKey", { apikey: "guess" }, { status: 401 }),
 		https("No client certificate", "/mtlsAuth", {}, { status: 401 }),
 	];
+}
+
+/** TLS options for requests to a gateway. */
+export function trust({ certificate }: Reach): ConnectionOptions {
+	return certificate ? { ca: certificate } : { rejectUnauthorized: false };
 }
 
 function curl(

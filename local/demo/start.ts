@@ -6,7 +6,8 @@ import { loadDeclarative } from "../gateway/entities";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
-import { type Flow, makeFlows } from "./flows";
+import { makeFlows } from "./flows";
+import { runFlow } from "./run-flow";
 
 /** What the command line can say. */
 export interface StartOptions {
@@ -106,33 +107,14 @@ async function check({ gateway }: Demo, verbose: boolean): Promise<boolean> {
 	const width = Math.max(...flows.map(({ name }) => name.length));
 	let good = true;
 	for (const flow of flows) {
-		const { passed, outcome } = await run(flow, verbose);
+		const { passed, got, jwt } = await runFlow(flow);
 		const verdict = passed ? "ok    " : "FAILED";
-		console.log(`${verdict} ${flow.name.padEnd(width)}  ${outcome}`);
+		console.log(`${verdict} ${flow.name.padEnd(width)}  ${got}`);
+		if (verbose && jwt)
+			console.log(
+				`       ${printable(JSON.stringify(jwt.header))} ${printable(JSON.stringify(jwt.claims))}`,
+			);
 		good &&= passed;
 	}
 	return good;
-}
-
-async function run(
-	flow: Flow,
-	verbose: boolean,
-): Promise<{ passed: boolean; outcome: string }> {
-	try {
-		const { status, body } = await flow.send();
-		const { jwt, message } = JSON.parse(body);
-		const token = jwt
-			? `verified  ${printable(`${jwt.claims.auth_method}`.padEnd(8))}  client_id ${printable(String(jwt.claims.client_id))}`
-			: `no token  ${printable(message ?? body)}`;
-		const whole =
-			verbose && jwt
-				? `\n       ${printable(JSON.stringify(jwt.header))} ${printable(JSON.stringify(jwt.claims))}`
-				: "";
-		return {
-			passed: status === flow.status && jwt?.claims.client_id === flow.clientId,
-			outcome: `${status}  ${token}${whole}`,
-		};
-	} catch (error) {
-		return { passed: false, outcome: `${flow.curl} → ${error}` };
-	}
 }
