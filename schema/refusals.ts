@@ -1,7 +1,7 @@
 /** Why a request is refused. */
 interface Cause {
 	/** HTTP status of the response. */
-	status: 401 | 413 | 500;
+	status: 400 | 401 | 413 | 500;
 	/** The same in one word that does not change, for metrics. */
 	reason: string;
 	/** For Kong's log and with `verbose` for the client; `{name}` is filled in. */
@@ -12,6 +12,7 @@ interface Cause {
 
 /** The `message` member of a response's body, in Kong's words. */
 export const TITLES = {
+	400: "Bad request",
 	401: "Unauthorized",
 	413: "Payload too large",
 	500: "An unexpected error occurred",
@@ -151,6 +152,13 @@ export const REFUSALS = {
 		text: "no audience: the route has no Service; configure `audience`, or the plugin on routes that have one",
 		means:
 			"the plugin is on a route without Service, or global: set `audience`, or put it on routes that have one",
+	},
+	dropped_by_connection: {
+		status: 400,
+		reason: "dropped_by_connection",
+		text: "the header Connection names {header}, which Kong would then not send to the backend",
+		means:
+			"a client tries to reach the backend without its token; no client has a reason to",
 	},
 	token_too_large: {
 		status: 500,

@@ -18,7 +18,7 @@ import { refusal, refused } from "./errors";
 import { type Ask, type Decision, Facts, type Question } from "./facts";
 import { type Identity, identify, identityQuestions } from "./identity";
 import type { Kong } from "./pdk";
-import { requestQuestions, reuseQuestions } from "./questions";
+import { CONNECTION, requestQuestions, reuseQuestions } from "./questions";
 import { type IssuedToken, Reuse } from "./reuse";
 import { checkSize } from "./size";
 import { askStock, carryOut } from "./stock";
@@ -113,6 +113,7 @@ export class Plugin {
 		await facts.learn(
 			reuse?.byCredential ? reuseQuestions(config) : this.#questions,
 		);
+		requireForwarded(config, facts.get(CONNECTION.about, CONNECTION.name));
 		const isPreflight =
 			!config.run_on_preflight && facts.get("method") === "OPTIONS";
 		const credential = facts.get("credential");
@@ -180,6 +181,17 @@ export class Plugin {
 		this.#warnOfSize(checkSize(this.#config, bytes, claims));
 		return { token, logged: loggedClaims(this.#config, claims, apiKey) };
 	}
+}
+
+/** After the plugins Kong drops what the client's `Connection` names: no token must be among it. */
+function requireForwarded(
+	{ upstream_custom_jwt_header: header }: Config,
+	connection = "",
+): void {
+	// Whatever separates them: Kong's own reading is not relied on.
+	const names = connection.toLowerCase().split(/[^a-z0-9_-]+/);
+	if (names.includes(header.toLowerCase()))
+		throw refused("dropped_by_connection", { header });
 }
 
 /**

@@ -17,6 +17,7 @@ export function requestQuestions({
 	const questions: Question[] = [
 		{ about: "credential" },
 		{ about: "consumer" },
+		CONNECTION,
 	];
 	if (!audience || scope.service_id) questions.push({ about: "service" });
 	if (scope.route_id) questions.push({ about: "route" });
@@ -27,8 +28,14 @@ export function requestQuestions({
 	return questions;
 }
 
+/** All its lines in one: Kong drops the headers that it names from the request (RFC 9110 §7.6.1). */
+export const CONNECTION = {
+	about: "variable",
+	name: "http_connection",
+} as const satisfies Question;
+
 /** What must be known before a token is given again that follows from the credential alone. */
 export function reuseQuestions({ run_on_preflight }: Config): Question[] {
-	const credential: Question = { about: "credential" };
-	return run_on_preflight ? [credential] : [credential, { about: "method" }];
+	const questions: Question[] = [{ about: "credential" }, CONNECTION];
+	return run_on_preflight ? questions : [...questions, { about: "method" }];
 }

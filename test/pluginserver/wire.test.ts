@@ -127,11 +127,12 @@ test("asks once, in one write, and tells all the rest in another", async () => {
 	await client.startEvent(instance);
 	const asked: PdkCall[] = [];
 	// All are there before any is answered.
-	for (let call = 0; call < 3; call++)
+	for (let call = 0; call < 4; call++)
 		asked.push((await client.nextCall()) as PdkCall);
 	expect(asked.map(({ method }) => method)).toEqual([
 		PDK.getCtx.name,
 		PDK.getCtx.name,
+		PDK.getVar.name,
 		PDK.getService.name,
 	]);
 	const request = clientOf("alice");
@@ -162,6 +163,7 @@ test("asks for the credential alone when a token is reused", async () => {
 	];
 	expect(second.map(({ method }) => method)).toEqual([
 		PDK.getCtx.name,
+		PDK.getVar.name,
 		PDK.setSerializeValue.name,
 		SET_HEADER,
 	]);

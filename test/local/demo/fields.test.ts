@@ -131,6 +131,18 @@ describe.each([
 	const verified = (key = "ES256-jwk-public.json") =>
 		jwtVerify(token ?? "", JSON.parse(testKey(key)));
 
+	test("no request goes on whose token Kong would drop, wherever its header Connection stands", async () => {
+		for (const count of [0, 98, 99, 100, 101]) {
+			const fillers = Array.from({ length: count }, (_, i) => [`x-${i}`, "1"]);
+			const { status } = await get("skew", {
+				apikey: "alice-key",
+				...Object.fromEntries(fillers),
+				connection: "keep-alive, X-Custom-Jwt",
+			});
+			expect([status, token]).toEqual([400, undefined]);
+		}
+	});
+
 	test("issued_at_skew makes iat and nbf earlier, for a token given again too", async () => {
 		await byKey("skew");
 		const first = token;

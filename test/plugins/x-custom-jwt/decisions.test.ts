@@ -38,6 +38,45 @@ describe("what log plugins write of a request", () => {
 	});
 });
 
+describe("a request that has Kong drop the token after all plugins, by its header Connection,", () => {
+	const saying = (connection: string): KnownRequest => ({
+		...requests.key,
+		vars: { ...requests.key.vars, http_connection: connection },
+	});
+
+	test.each([
+		["X-Custom-Jwt", {}],
+		["close, x-custom-JWT", {}],
+		["keep-alive,\tX-Custom-Jwt ,", {}],
+		["keep-alive;x-custom-jwt", {}],
+		["authorization", { upstream_custom_jwt_header: "Authorization" }],
+	])("is refused: %j", async (connection, config) => {
+		const { exit, log } = await decide(saying(connection), config);
+		expect(exit).toMatchObject({
+			status: 400,
+			body: { message: "Bad request" },
+		});
+		expect(log.at(-1)?.message).toContain("Connection");
+	});
+
+	test("is refused when its token would be given again, too", async () => {
+		const config = rawConfig({ reuse_for: 60, service_id: service.id });
+		const plugin = new Plugin(config, { ownInstance: true });
+		const { exit } = await plugin.decide(asking(requests.key).ask);
+		expect(exit).toBeUndefined();
+		const again = await plugin.decide(asking(saying("x-custom-jwt")).ask);
+		expect(again.exit?.status).toBe(400);
+	});
+
+	test.each(["close", "keep-alive, Upgrade", "X-Custom-Jwt-Other", "x-custom"])(
+		"is another one's matter: %j",
+		async (connection) => {
+			const { upstreamHeaders } = await decide(saying(connection));
+			expect(upstreamHeaders).toHaveLength(1);
+		},
+	);
+});
+
 describe("a request that nobody authenticated", () => {
 	test.each([
 		["nobody", { service }],

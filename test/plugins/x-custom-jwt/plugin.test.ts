@@ -105,7 +105,8 @@ describe("an authenticated request", () => {
 });
 
 describe("what is asked about a request", () => {
-	const own = ["credential", "consumer", "service"];
+	const who = ["credential", "consumer", "variable http_connection"];
+	const own = [...who, "service"];
 
 	test.each<[string, object, string[]]>([
 		["is no more by default", {}, own],
@@ -132,20 +133,9 @@ describe("what is asked about a request", () => {
 				},
 				audience: ["https://a", "$(query_params.a)"],
 			},
-			[
-				"credential",
-				"consumer",
-				"header x-a",
-				"header x-b",
-				"forwarded_ip",
-				"query a",
-			],
+			[...who, "header x-a", "header x-b", "forwarded_ip", "query a"],
 		],
-		[
-			"is no service with audience",
-			{ audience: ["a"] },
-			["credential", "consumer"],
-		],
+		["is no service with audience", { audience: ["a"] }, who],
 		[
 			"is the service with audience when a template names it",
 			{ audience: ["$(service.id)"] },

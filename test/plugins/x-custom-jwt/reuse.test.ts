@@ -342,7 +342,9 @@ describe("a token given again on the dedicated server", () => {
 			{ ...global, audience: ["https://a"], consumer_id: consumer.id },
 		],
 	])("is asked for the credential alone: %s", async (_, request, config) => {
-		expect(await askedOfHit(request, config)).toEqual([["credential"]]);
+		expect(await askedOfHit(request, config)).toEqual([
+			["credential", "variable http_connection"],
+		]);
 	});
 
 	test.each<[string, KnownRequest, object]>([
@@ -403,7 +405,7 @@ describe("a token given again on the dedicated server", () => {
 	test("is not on the stock server: Kong is asked whose request it is", async () => {
 		for (const request of [requests.key, requests.basic, requests.oauth2])
 			expect(await askedOfHit(request, {}, false)).toEqual([
-				["credential", "consumer", "service"],
+				["credential", "consumer", "variable http_connection", "service"],
 			]);
 	});
 

@@ -165,10 +165,10 @@ describe("on the stock server", () => {
 	});
 
 	test.each([
-		["basic", 5],
-		["key", 5],
-		["oauth2", 5],
-		["jwt", 6],
+		["basic", 6],
+		["key", 6],
+		["oauth2", 6],
+		["jwt", 7],
 	] as const)(
 		"a request of %s takes %d round trips to Kong",
 		async (method, calls) => {

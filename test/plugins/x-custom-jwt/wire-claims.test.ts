@@ -32,6 +32,7 @@ type PdkAnswers = Record<string, unknown>;
 
 const CREDENTIAL = "kong.client.get_credential";
 const CONSUMER = "kong.client.get_consumer";
+const VARIABLE = "kong.nginx.get_var";
 const SERVICE = "kong.router.get_service";
 const ROUTE = "kong.router.get_route";
 const TOKEN = "kong.ctx.shared.get";
@@ -168,6 +169,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 	const OWN_CALLS = [
 		{ method: CREDENTIAL, args: [] },
 		{ method: CONSUMER, args: [] },
+		{ method: VARIABLE, args: ["http_connection"] },
 		{ method: SERVICE, args: [] },
 	];
 
@@ -315,7 +317,12 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 		const config = { audience: ["https://a"], service_id: undefined };
 		const calls = await run(answers, config);
 		expect(decodeJwt(tokenIn(calls)).aud).toBe("https://a");
-		expect(methods(calls)).toEqual([CREDENTIAL, CONSUMER, SET_HEADER]);
+		expect(methods(calls)).toEqual([
+			CREDENTIAL,
+			CONSUMER,
+			VARIABLE,
+			SET_HEADER,
+		]);
 	});
 
 	test("signs with another algorithm of its key", async () => {
@@ -490,6 +497,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 				expect(methods(first)).toEqual([
 					CREDENTIAL,
 					CONSUMER,
+					VARIABLE,
 					SERVICE,
 					SET_HEADER,
 				]);

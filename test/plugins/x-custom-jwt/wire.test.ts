@@ -346,6 +346,7 @@ describe.each(SERVERS)("$name", ({ command }) => {
 		expect(calls.map(({ Method }) => Method)).toEqual([
 			"kong.client.get_credential",
 			"kong.client.get_consumer",
+			"kong.nginx.get_var",
 			"kong.router.get_service",
 			SET_HEADER,
 		]);
