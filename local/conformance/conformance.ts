@@ -166,16 +166,12 @@ function stopwatch(): () => { milliseconds: number } {
 	return () => ({ milliseconds: performance.now() - started });
 }
 
-/** What Kong says it is: its Admin API in the body or, where that fails, the header; else its proxy. */
+/** What Kong says it is, in its Admin API or in an answer of its own: there may be no more than the header (Kong fact). */
 async function versionOf(proxy: string, admin?: string): Promise<string> {
-	if (admin) {
-		const { body, headers } = await send(`${withoutSlash(admin)}/`);
-		const version = /"version":"([^"]+)"/.exec(body)?.[1];
-		return version ? `kong/${version}` : String(headers.server);
-	}
-	const { headers } = await send(`${proxy}/x-custom-jwt/jwks`);
-	const via = /kong\/\S+/.exec(String(headers.via ?? headers.server ?? ""));
-	return via?.[0] ?? "unknown";
+	const url = admin ? `${withoutSlash(admin)}/` : `${proxy}/x-custom-jwt/jwks`;
+	const { body, headers } = await send(url);
+	const version = admin && /"version":"([^"]+)"/.exec(body)?.[1];
+	return version ? `kong/${version}` : String(headers.server ?? "unknown");
 }
 
 function withoutSlash(url: string): string {

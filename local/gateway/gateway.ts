@@ -225,6 +225,7 @@ function send(
 	if (response.headersSent || response.destroyed) return;
 	const text = typeof body === "object" ? JSON.stringify(body) : (body ?? "");
 	response.writeHead(status, {
+		server: "kong/local",
 		...(typeof body === "object" && {
 			"content-type": "application/json; charset=utf-8",
 		}),
