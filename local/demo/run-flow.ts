@@ -45,7 +45,7 @@ function told(
 		return `verified  ${printable(String(auth_method)).padEnd(8)}  client_id ${printable(String(client_id))}`;
 	}
 	return reason === undefined
-		? `no token  ${printable(message)}`
+		? `no token  ${printable(message.replace(/\s+/g, " ").trim())}`
 		: `the backend was reached and refused: ${printable(reason)}`;
 }
 
