@@ -22,6 +22,9 @@ export const KEY_VARIABLE = "X_CUSTOM_JWT_PRIVATE_JWK";
 /** How long backends may keep what is published, in seconds: what `keys rotate` waits for by default. */
 const MAX_AGE = 3600;
 
+/** Kong's default of a route up to 3.13; since 3.14 it is `https` alone. */
+const PROTOCOLS = ["http", "https"];
+
 /**
  * Writes a declarative configuration to begin with: the plugin on a Service, and what backends fetch to verify its tokens.
  *
@@ -45,8 +48,9 @@ export function starter(
 				routes: [
 					{
 						name: service,
+						protocols: [...PROTOCOLS],
 						paths: [`/${service}`],
-						plugins: [{ name: "key-auth" }],
+						plugins: [{ name: "key-auth", config: { hide_credentials: true } }],
 					},
 				],
 				plugins: [
@@ -99,6 +103,7 @@ export function starter(
 function published(name: string, path: string, body: object) {
 	return {
 		name,
+		protocols: [...PROTOCOLS],
 		paths: [path],
 		plugins: [
 			{

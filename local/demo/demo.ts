@@ -35,6 +35,8 @@ export interface DemoOptions {
 	backendPort?: number;
 	/** Addresses by `host:port`, besides the backend's. */
 	resolve?: [host: string, address: string][];
+	/** Path of the gateway's JWKS route that the backend verifies with; that of kong.yml by default. */
+	jwksPath?: string;
 	/** JWS algorithms the backend accepts. */
 	algorithms?: string[];
 	/** How the backend caches the JWK Set. */
@@ -102,15 +104,16 @@ export function startSampleBackend(
 	gateway: Reach,
 	{
 		backendPort = 0,
+		jwksPath = "/x-custom-jwt/jwks",
 		algorithms = ["RS256"],
 		jwksCache,
 		onRequest,
 	}: Pick<
 		DemoOptions,
-		"backendPort" | "algorithms" | "jwksCache" | "onRequest"
+		"backendPort" | "jwksPath" | "algorithms" | "jwksCache" | "onRequest"
 	>,
 ): Promise<Backend> {
-	const jwksUrl = `${gateway.httpUrl}/x-custom-jwt/jwks`;
+	const jwksUrl = `${gateway.httpUrl}${jwksPath}`;
 	return startBackend({
 		host: "localhost",
 		port: backendPort,

@@ -18,6 +18,9 @@ export const openidConnect = standIn(
 		issuer: { type: "string" },
 		auth_methods: { type: "array", items: { const: "bearer" } },
 		bearer_token_param_type: { type: "array", items: { const: "header" } },
+		hide_credentials: { const: false },
+		cache_tokens_salt: { type: "string" },
+		ssl_verify: { type: "boolean" },
 	},
 	async (request, { issuer = "" }, lookup) => {
 		const token = /^bearer +(\S+)$/i.exec(

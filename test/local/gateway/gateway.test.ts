@@ -287,6 +287,7 @@ describe("security plugins", () => {
 			)
 			.concat(
 				"{ name: hidden, paths: [/hidden], plugins: [{ name: key-auth, config: { hide_credentials: true } }] }",
+				"{ name: hiddenBasic, paths: [/basicHidden], plugins: [{ name: basic-auth, config: { hide_credentials: true } }] }",
 				"{ name: exp, paths: [/exp], plugins: [{ name: jwt, config: { claims_to_verify: [exp, nbf] } }] }",
 			)
 			.join(),
@@ -454,6 +455,17 @@ consumers:
 			expect(JSON.parse(body).headers["x-consumer-username"]).toBe("alice");
 		},
 	);
+
+	test("basic-auth hides the password from the backend", async () => {
+		const { httpUrl } = await start(SECURED);
+		const { status, body } = await send(`${httpUrl}/basicHidden`, {
+			auth: "alice:a:secret",
+		});
+		expect(status).toBe(200);
+		const { headers } = JSON.parse(body);
+		expect(headers.authorization).toBeUndefined();
+		expect(headers["x-consumer-username"]).toBe("alice");
+	});
 
 	test("jwt refuses a request without token, and one with two", async () => {
 		const { httpUrl } = await start(SECURED);
