@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option, program } from "commander";
 import { Version } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import { checkHealth } from "./health";
 import { warnOfFewFiles } from "./limits";
 import { createListener } from "./listener";
 import { createLog, LOG_LEVELS, type LogLevel } from "./log";
@@ -20,11 +21,15 @@ interface Options {
 	socketMode: number;
 	dump?: boolean;
 	dumpAllPlugins?: boolean;
+	health?: string | true;
 	logLevel: LogLevel;
 	phaseTimeout: number;
 	idleTimeout: number;
 	metrics?: number | string;
 }
+
+/** Below the time that probes have in `deploy/` and the compose files, so that it says what is wrong, in milliseconds. */
+const HEALTH_TIMEOUT = 3000;
 
 program
 	.name("x-custom-jwt-pluginserver")
@@ -54,6 +59,10 @@ program
 		"print the plugin and its schema as JSON, for Kong's query command",
 	)
 	.option("--dump-all-plugins", "the same, by the stock server's name")
+	.option(
+		"--health [url]",
+		"exit 0 when the server on the socket answers, and so does the URL, e.g. Kong's /status/ready",
+	)
 	.addOption(
 		new Option("--log-level <level>", "least level of a log line")
 			.choices(LOG_LEVELS)
@@ -84,6 +93,12 @@ async function main(): Promise<void> {
 	const options = program.parse().opts<Options>();
 	if (options.dump || options.dumpAllPlugins) {
 		process.stdout.write(`${JSON.stringify(dump())}\n`);
+		return;
+	}
+	const path = options.socket ?? join(options.kongPrefix, options.sockName);
+	if (options.health) {
+		const url = options.health === true ? undefined : options.health;
+		await checkHealth(path, url, HEALTH_TIMEOUT);
 		return;
 	}
 	const log = createLog(options.logLevel, (line) => process.stdout.write(line));
@@ -118,7 +133,6 @@ async function main(): Promise<void> {
 			process.exit(0);
 		});
 
-	const path = options.socket ?? join(options.kongPrefix, options.sockName);
 	const listener = createListener(rpc, log);
 	const takesOver = await listenOnSocket(
 		listener,

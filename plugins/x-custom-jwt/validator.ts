@@ -1,13 +1,19 @@
-import Ajv, { type ErrorObject, type Schema } from "ajv";
+import type { Ajv, ErrorObject, Schema } from "ajv";
 
-const ajv = new Ajv({
-	useDefaults: true,
-	allErrors: true,
-	// Gives errors the schema they came from.
-	verbose: true,
-	// Of schema/fields.ts: what concerns Kong's schema language alone, and `pattern` in words.
-	keywords: ["kong", "expected"],
-});
+let ajv: Ajv | undefined;
+
+/** The validator, loaded when first needed: a dump of the schema and the socket must not wait for it. */
+function loadAjv(): Ajv {
+	const { Ajv } = require("ajv") as typeof import("ajv");
+	return new Ajv({
+		useDefaults: true,
+		allErrors: true,
+		// Gives errors the schema they came from.
+		verbose: true,
+		// Of schema/fields.ts: what concerns Kong's schema language alone, and `pattern` in words.
+		keywords: ["kong", "expected"],
+	});
+}
 
 /** What is wrong with a field of a configuration. */
 export interface Fault {
@@ -44,7 +50,7 @@ export function faultFinder(
 function compiled(schema: Schema): (data: unknown) => ErrorObject[] {
 	let validate: ReturnType<Ajv["compile"]> | undefined;
 	return (data) => {
-		// Compiled when first needed: a dump of the schema must not wait for it.
+		ajv ??= loadAjv();
 		validate ??= ajv.compile(schema);
 		validate(data);
 		return validate.errors ?? [];

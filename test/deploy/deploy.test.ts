@@ -1,6 +1,8 @@
-/** What the container image and the Helm values tell Kong: that its commands run, and that Kubernetes takes the rest. */
+/** What the container images and the Helm values tell Kong: that its commands run, and that Kubernetes takes the rest. */
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
@@ -19,29 +21,106 @@ const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 
 const DOCKERFILE = read("Dockerfile");
 const VALUES = parse(read("deploy/kubernetes/values.yaml"));
+const COMPOSE = parse(read("docker-compose.yml"));
+const KONNECT = parse(read("docker-compose.konnect.yml"));
+const UNMODIFIED_COMPOSE = parse(read("docker-compose.unmodified.yml"));
+const UNMODIFIED_VALUES = parse(
+	read("deploy/kubernetes/values-unmodified.yaml"),
+);
 
 const [NODE = "", BUNDLE = ""] = dedicatedServer();
 
-/** A command of Kong's configuration, with the paths of this machine. */
-function commandHere(command: string): string[] {
-	const [program, file, ...args] = command.split(" ");
-	expect([program, file]).toEqual([
-		"/usr/local/bin/node",
-		"/opt/x-custom-jwt-pluginserver.js",
-	]);
-	return [NODE, BUNDLE, ...args];
+type Values = typeof VALUES;
+
+/** Values on top of others, as Helm has them: maps are merged, a null takes a value away. */
+function onTop(below: Values, above: Values): Values {
+	if (!isMap(below) || !isMap(above)) return above;
+	const merged = { ...below };
+	for (const [name, value] of Object.entries(above)) {
+		if (value === null) delete merged[name];
+		else merged[name] = onTop(below[name] ?? {}, value);
+	}
+	return merged;
 }
 
+const isMap = (value: unknown) =>
+	typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The chart's own readiness probe (its values.yaml), which is there under ours. */
+const CHART = { readinessProbe: { httpGet: { path: "/status/ready" } } };
+
+const MERGED = onTop(CHART, VALUES);
+const MERGED_UNMODIFIED = onTop(MERGED, UNMODIFIED_VALUES);
+
+const IMAGE_FILES = [
+	"/usr/local/bin/node",
+	"/opt/x-custom-jwt-pluginserver.js",
+];
 const dockerVariable = (name: string) =>
 	new RegExp(`${name}="?([^"\\\\\n]*[^"\\\\\\s])`).exec(DOCKERFILE)?.[1] ?? "";
-const helmVariable = (name: string) =>
-	String(VALUES.env[name.replace("KONG_", "").toLowerCase()]);
+const helmVariable = (values: Values) => (name: string) =>
+	String(values.env[name.replace("KONG_", "").toLowerCase()]);
 
-describe.each([
-	{ file: "Dockerfile", variable: dockerVariable },
-	{ file: "deploy/kubernetes/values.yaml", variable: helmVariable },
-])("$file", ({ variable }) => {
+/** Where Kong is told to run the plugin server, with what, and how it is asked whether it is ready. */
+const PLACES = [
+	{
+		file: "docker-compose.yml, docker-compose.konnect.yml on Dockerfile",
+		variable: dockerVariable,
+		files: IMAGE_FILES,
+		probes: [COMPOSE, KONNECT].map(
+			({ services }) => services.kong.healthcheck.test.slice(1) as string[],
+		),
+		statusPort: 8007,
+	},
+	{
+		file: "docker-compose.unmodified.yml",
+		variable: (name: string) =>
+			String(UNMODIFIED_COMPOSE.services.kong.environment[name]),
+		files: ["/opt/nodejs/node", "/opt/x-custom-jwt-pluginserver.js"],
+		probes: [
+			UNMODIFIED_COMPOSE.services.kong.healthcheck.test.slice(1) as string[],
+		],
+		statusPort: 8007,
+	},
+	{
+		file: "deploy/kubernetes/values.yaml",
+		variable: helmVariable(MERGED),
+		files: IMAGE_FILES,
+		probes: [MERGED.readinessProbe.exec.command as string[]],
+		statusPort: 8100,
+	},
+	{
+		file: "deploy/kubernetes/values-unmodified.yaml",
+		variable: helmVariable(MERGED_UNMODIFIED),
+		files: [
+			"/opt/nodejs/node",
+			"/opt/x-custom-jwt/x-custom-jwt-pluginserver.js",
+		],
+		probes: [MERGED_UNMODIFIED.readinessProbe.exec.command as string[]],
+		statusPort: 8100,
+	},
+];
+
+describe.each(PLACES)("$file", ({ variable, files, probes, statusPort }) => {
 	const PLUGIN_SERVER = "KONG_PLUGINSERVER_X_CUSTOM_JWT";
+
+	/** A command of Kong's configuration or of a probe, with the paths of this machine. */
+	function commandHere([program, file, ...args]: string[]): string[] {
+		expect([program, file]).toEqual(files);
+		return [NODE, BUNDLE, ...args];
+	}
+	const kongsCommand = (name: string) =>
+		commandHere(variable(`${PLUGIN_SERVER}_${name}`).split(" "));
+
+	/** Starts the plugin server as Kong does, but in a folder of this machine. */
+	async function start() {
+		const command = kongsCommand("START_CMD");
+		const socket = command.indexOf("--socket");
+		expect(command[socket + 1]).toBe(variable(`${PLUGIN_SERVER}_SOCKET`));
+		const server = runServer(command.toSpliced(socket, 2));
+		await until("it listens", () => isListening(server.socketPath));
+		return server;
+	}
 
 	test("enables the plugin and its plugin server", () => {
 		expect(variable("KONG_PLUGINS")).toBe("bundled,x-custom-jwt");
@@ -49,9 +128,7 @@ describe.each([
 	});
 
 	test("has a query command that prints the plugin", async () => {
-		const [program = "", ...args] = commandHere(
-			variable(`${PLUGIN_SERVER}_QUERY_CMD`),
-		);
+		const [program = "", ...args] = kongsCommand("QUERY_CMD");
 		const { stdout } = await promisify(execFile)(program, args);
 		expect(JSON.parse(stdout)).toMatchObject({
 			Protocol: "ProtoBuf:1",
@@ -60,13 +137,103 @@ describe.each([
 	});
 
 	test("has a start command that listens where Kong looks for it", async () => {
-		const command = commandHere(variable(`${PLUGIN_SERVER}_START_CMD`));
-		const socket = command.indexOf("--socket");
-		expect(command[socket + 1]).toBe(variable(`${PLUGIN_SERVER}_SOCKET`));
-		// The socket's folder is not there on this machine: the server is told another one.
-		const server = runServer(command.toSpliced(socket, 2));
-		await until("it listens", () => isListening(server.socketPath));
+		const server = await start();
 		await server.kill();
+	});
+
+	test("is ready when the plugin server answers on that socket, and Kong is", async () => {
+		const server = await start();
+		const status = createServer((_, response) => response.end());
+		await new Promise<void>((resolve) => status.listen(0, resolve));
+		// A failed test is not to wait for it.
+		status.unref();
+		const { port } = status.address() as AddressInfo;
+		const here = (argument: string) =>
+			argument
+				.replace(variable(`${PLUGIN_SERVER}_SOCKET`), server.socketPath)
+				.replace(
+					`http://127.0.0.1:${statusPort}/status/ready`,
+					`http://127.0.0.1:${port}/status/ready`,
+				);
+		const ask = async (probe: string[]) => {
+			const [program = "", ...args] = commandHere(probe).map(here);
+			expect(args.slice(1)).toEqual([
+				"--socket",
+				server.socketPath,
+				"--health",
+				`http://127.0.0.1:${port}/status/ready`,
+			]);
+			return promisify(execFile)(program, args);
+		};
+		for (const probe of probes) await ask(probe);
+		await server.kill();
+		for (const probe of probes)
+			await expect(ask(probe)).rejects.toMatchObject({ code: 1 });
+		status.close();
+	});
+});
+
+describe("Kong's own image, unmodified,", () => {
+	const { services } = UNMODIFIED_COMPOSE;
+
+	test("gets Node.js and one file from the compose file, and a root that is read-only", () => {
+		expect(services.kong).not.toHaveProperty("build");
+		expect(services.kong.volumes).toEqual(
+			expect.arrayContaining([
+				"nodejs:/opt/nodejs:ro",
+				"./dist/x-custom-jwt-pluginserver.js:/opt/x-custom-jwt-pluginserver.js:ro",
+			]),
+		);
+		expect(services.nodejs).toMatchObject({
+			volumes: ["nodejs:/opt/nodejs"],
+			command: ["cp", "/usr/local/bin/node", "/opt/nodejs/node"],
+		});
+		expect(services.kong.read_only).toBe(true);
+		expect(services.kong.tmpfs).toContain(
+			services.kong.environment.KONG_PREFIX,
+		);
+	});
+
+	test("runs kong.yml as the other compose file does", () => {
+		const { environment, ports } = COMPOSE.services.kong;
+		expect(services.kong.environment).toMatchObject(environment);
+		expect(services.kong.ports).toEqual(ports);
+		expect(services.kong.volumes).toEqual(
+			expect.arrayContaining(COMPOSE.services.kong.volumes),
+		);
+	});
+
+	test("gets both on Kubernetes by an init container and a ConfigMap of this version", () => {
+		const { deployment } = UNMODIFIED_VALUES;
+		const [nodejs] = deployment.initContainers;
+		expect(nodejs.command).toEqual([
+			"cp",
+			"/usr/local/bin/node",
+			"/opt/nodejs/node",
+		]);
+		expect(deployment.userDefinedVolumes).toEqual([
+			{ name: "nodejs", emptyDir: { sizeLimit: "256Mi" } },
+			{ name: "x-custom-jwt", configMap: { name: `x-custom-jwt-${version}` } },
+		]);
+		expect(deployment.userDefinedVolumeMounts).toEqual([
+			{ name: "nodejs", mountPath: "/opt/nodejs", readOnly: true },
+			{ name: "x-custom-jwt", mountPath: "/opt/x-custom-jwt", readOnly: true },
+		]);
+	});
+
+	test("has a file for it that a ConfigMap takes: text of at most 1 MiB with its name (Kubernetes: ValidateConfigMap)", () => {
+		const bytes = readFileSync(BUNDLE);
+		const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+		const name = "x-custom-jwt-pluginserver.js";
+		expect(name.length + bytes.length).toBeLessThanOrEqual(1024 * 1024);
+		expect(() =>
+			validateManifest({
+				apiVersion: "v1",
+				kind: "ConfigMap",
+				metadata: { name: `x-custom-jwt-${version}` },
+				data: { [name]: text },
+			}),
+		).not.toThrow();
 	});
 });
 
@@ -162,15 +329,17 @@ describe("versions of images", () => {
 		expect(images.get("kong/kong-gateway")).toMatch(
 			new RegExp(`^${VALUES.image.effectiveSemver}\\.`),
 		);
+		const { repository, tag } = UNMODIFIED_VALUES.image;
+		expect(images.get(repository)).toBe(tag);
 	});
 });
 
-describe("deploy/kubernetes/values.yaml", () => {
+describe("the Helm values", () => {
 	const name = "kong";
 	const labels = { app: name };
 
 	/** The Deployment, as the chart makes it of the values. */
-	const deployment = (values: typeof VALUES): Manifest => ({
+	const deployment = (values: Values): Manifest => ({
 		apiVersion: "apps/v1",
 		kind: "Deployment",
 		metadata: { name },
@@ -180,7 +349,11 @@ describe("deploy/kubernetes/values.yaml", () => {
 				metadata: { labels },
 				spec: {
 					terminationGracePeriodSeconds: values.terminationGracePeriodSeconds,
-					initContainers: [{ name, resources: values.initContainerResources }],
+					volumes: values.deployment.userDefinedVolumes,
+					initContainers: [
+						{ name, resources: values.initContainerResources },
+						...(values.deployment.initContainers ?? []),
+					],
 					containers: [
 						{
 							name,
@@ -197,6 +370,7 @@ describe("deploy/kubernetes/values.yaml", () => {
 									}),
 								),
 							],
+							volumeMounts: values.deployment.userDefinedVolumeMounts,
 							resources: values.resources,
 							readinessProbe: values.readinessProbe,
 							livenessProbe: values.livenessProbe,
@@ -207,7 +381,7 @@ describe("deploy/kubernetes/values.yaml", () => {
 			},
 		},
 	});
-	const autoscaler = ({ autoscaling }: typeof VALUES): Manifest => {
+	const autoscaler = ({ autoscaling }: Values): Manifest => {
 		const { enabled, ...spec } = autoscaling;
 		expect(enabled).toBe(true);
 		return {
@@ -217,7 +391,7 @@ describe("deploy/kubernetes/values.yaml", () => {
 			spec: { scaleTargetRef: { kind: "Deployment", name }, ...spec },
 		};
 	};
-	const budget = ({ podDisruptionBudget }: typeof VALUES): Manifest => {
+	const budget = ({ podDisruptionBudget }: Values): Manifest => {
 		const { enabled, ...spec } = podDisruptionBudget;
 		expect(enabled).toBe(true);
 		return {
@@ -229,15 +403,24 @@ describe("deploy/kubernetes/values.yaml", () => {
 	};
 
 	test.each([
-		{ manifest: deployment },
-		{ manifest: autoscaler },
-		{ manifest: budget },
-	])("make a $manifest.name that fits Kubernetes' schema", ({ manifest }) => {
-		expect(() => validateManifest(manifest(VALUES))).not.toThrow();
+		{ what: "with the plugin inside", values: MERGED },
+		{ what: "unmodified", values: MERGED_UNMODIFIED },
+	])(
+		"for an image $what make objects that fit Kubernetes' schema",
+		({ values }) => {
+			for (const manifest of [deployment, autoscaler, budget])
+				expect(() => validateManifest(manifest(values))).not.toThrow();
+		},
+	);
+
+	test("have one readiness probe, the chart's own being taken away", () => {
+		expect(Object.keys(CHART.readinessProbe)).toEqual(["httpGet"]);
+		expect(MERGED.readinessProbe).not.toHaveProperty("httpGet");
+		expect(MERGED_UNMODIFIED.readinessProbe).not.toHaveProperty("httpGet");
 	});
 
 	test("would not if a value had the wrong type", () => {
-		const values = structuredClone(VALUES);
+		const values = structuredClone(MERGED);
 		values.readinessProbe.periodSeconds = "5s";
 		values.autoscaling.maxReplicas = "ten";
 		expect(() => validateManifest(deployment(values))).toThrow("periodSeconds");

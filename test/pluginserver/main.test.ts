@@ -111,6 +111,7 @@ describe("flags", () => {
 				"--phase-timeout",
 				"--idle-timeout",
 				"--metrics",
+				"--health",
 				"--help",
 			]),
 		);
