@@ -1,5 +1,6 @@
 import { JwkError } from "../../jwk/error";
-import { importSigningKey, type SigningKey } from "../../jwk/signing-key";
+import { sharedSigningKey } from "../../jwk/shared-key";
+import type { SigningKey } from "../../jwk/signing-key";
 import { type ConfigFields, configSchema } from "../../schema/fields";
 import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
 import { Misconfigured } from "./errors";
@@ -138,7 +139,7 @@ export function parseConfig(raw: unknown): Config {
 /** @throws {Misconfigured} naming the field, and the member of the key, that is at fault */
 function importKey(fields: ConfigFields): SigningKey {
 	try {
-		return importSigningKey(fields.private_jwk, fields);
+		return sharedSigningKey(fields.private_jwk, fields);
 	} catch (error) {
 		if (!(error instanceof JwkError)) throw error;
 		const { member, message, option } = error;

@@ -17,15 +17,16 @@ export interface IssuedToken {
 const USABLE_LIFE = 0.8;
 
 const MAX_TOKENS = 10_000;
-/** Characters, of claims as JSON; a token takes about half as much again. */
-const MAX_SIZE = 16_777_216;
+/** What a token counts at least: characters, of claims as JSON; a token takes about half as much again. */
+const LEAST_SIZE = 1_678;
+const MAX_SIZE = MAX_TOKENS * LEAST_SIZE;
 
 /**
  * The tokens of one configuration that may be given again; the least recently used ones make room.
  */
 export class TokenCache {
 	readonly #tokens = new LRUCache<string, Promise<IssuedToken>>({
-		max: MAX_TOKENS,
+		// Given a count, `max`, it takes the memory for so many at once: 300 KB for each instance.
 		maxSize: MAX_SIZE,
 		// The clock by which tokens expire, even when it is set.
 		perf: Date,
@@ -63,7 +64,7 @@ export class TokenCache {
 		const usableFor = usableUntil * 1000 - now;
 		const ttl = Math.floor(Math.min(this.#reuseFor * 1000, usableFor));
 		if (ttl < 1) return;
-		this.#tokens.set(key, token, { ttl, size });
+		this.#tokens.set(key, token, { ttl, size: Math.max(size, LEAST_SIZE) });
 		token.catch(() => this.#tokens.delete(key));
 	}
 }

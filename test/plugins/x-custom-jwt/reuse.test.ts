@@ -449,6 +449,16 @@ describe("the cache", () => {
 		expect(kept[0]).toBe(2000);
 	});
 
+	test("takes no memory for tokens that it does not have: there is one in every instance", () => {
+		const bytes = () => {
+			const { heapUsed, arrayBuffers } = process.memoryUsage();
+			return heapUsed + arrayBuffers;
+		};
+		const before = bytes();
+		const caches = Array.from({ length: 200 }, () => new TokenCache(60));
+		expect(bytes() - before).toBeLessThan(caches.length * 50_000);
+	});
+
 	test("keeps fewer when their claims are big", () => {
 		expect(filled(100, 1_048_576)).toHaveLength(16);
 	});
@@ -456,7 +466,7 @@ describe("the cache", () => {
 	test("does not keep one that is bigger than all it may keep, nor make room for it", () => {
 		const cache = new TokenCache(60);
 		cache.set("small", issued("small"), EXP, 100);
-		cache.set("big", issued("big"), EXP, 16_777_217);
+		cache.set("big", issued("big"), EXP, 16_780_001);
 		expect(cache.get("big")).toBeUndefined();
 		expect(cache.get("small")).toBeDefined();
 	});

@@ -1,0 +1,45 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { JwkError } from "../../jwk/error";
+import { sharedSigningKey } from "../../jwk/shared-key";
+import { testKey } from "../../local/demo/flows";
+
+const RSA = testKey("RS256-jwk-private.json");
+
+test("a key that is in use is not imported again", () => {
+	const key = sharedSigningKey(RSA, { algorithm: "PS256" });
+	expect(sharedSigningKey(RSA, { algorithm: "PS256" })).toBe(key);
+});
+
+test.each([
+	["another text", ` ${RSA}`, {}],
+	["another algorithm", RSA, { algorithm: "RS512" }],
+	["another key ID", RSA, { key_id: "other" }],
+	["an HMAC key's text", RSA, { hmac_key_is_text: true }],
+	["another of the set", RSA, { active_kid: JSON.parse(RSA).kid }],
+] as const)("with %s it is another key", (_, text, options) => {
+	const key = sharedSigningKey(RSA);
+	const other = sharedSigningKey(text, options);
+	expect(other).not.toBe(key);
+	expect(other.kid).toBe("key_id" in options ? "other" : key.kid);
+	expect(other.alg).toBe("algorithm" in options ? "RS512" : "RS256");
+});
+
+test("one that cannot be used is refused each time", () => {
+	for (const _ of [1, 2])
+		expect(() => sharedSigningKey('{"kty":"RSA"}')).toThrow(JwkError);
+});
+
+test("one that nobody uses any more is forgotten", async () => {
+	setFlagsFromString("--expose-gc");
+	const collect = runInNewContext("gc") as () => void;
+	const options = { key_id: "short-lived" };
+	const key = new WeakRef(sharedSigningKey(RSA, options));
+	for (let i = 0; i < 50 && key.deref(); i++) {
+		await turn();
+		collect();
+	}
+	expect(key.deref()).toBeUndefined();
+	expect(sharedSigningKey(RSA, options).kid).toBe("short-lived");
+});
