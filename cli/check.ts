@@ -216,12 +216,19 @@ function checkRoutes(
 	configuration: Configuration,
 	entry: PluginEntry,
 ): Finding[] {
-	const { audience, auth_methods } = configOf(entry);
+	const { audience, auth_methods, unauthenticated } = configOf(entry);
 	const routes = configuration.routes.filter((route) =>
 		pluginsOn(configuration, route).includes(entry),
 	);
 	return routes.flatMap((route) => {
-		const names = pluginsOn(configuration, route).map(({ name }) => name);
+		const plugins = pluginsOn(configuration, route);
+		const names = plugins.map(({ name }) => name);
+		const isGuarded = names.some((name) => SECURITY_PLUGINS.includes(name));
+		if (entry.kind !== "route" && plugins.some(answersWell)) {
+			const isOpen = unauthenticated === "pass" && !isGuarded;
+			const closed = `it runs on route ${route.name} too, whose answer comes from request-termination, and refuses with 401 who asks there: no JWK Set is fetched, no token introspected. Put it on Services that need it`;
+			return isOpen ? [] : [finding(entry, "", "error", closed)];
+		}
 		const at = (severity: Finding["severity"], text: string) => {
 			const node = entry.kind === "route" ? entry : route;
 			const message = `${entry.name} on ${entry.scope}: ${text}`;
@@ -238,7 +245,7 @@ function checkRoutes(
 							`route ${route.name} has no service, so tokens would have no audience and every request is answered with 500: put it on a route with a service, or set audience`,
 						),
 					]),
-			...(names.some((name) => SECURITY_PLUGINS.includes(name))
+			...(isGuarded
 				? []
 				: [
 						at(
@@ -254,8 +261,29 @@ function checkRoutes(
 						),
 					]
 				: []),
+			...plugins
+				.filter(
+					(plugin) =>
+						plugin.name === "openid-connect" && methods.includes("oidc"),
+				)
+				.map((plugin) => configOf(plugin).hide_credentials)
+				.filter((hides) => hides !== false)
+				.map((hides) =>
+					at(
+						hides ? "error" : "warning",
+						`openid-connect on route ${route.name} takes the Bearer token away ${hides ? "with hide_credentials" : "since Kong 3.14, where hide_credentials is true by default"}, so that its claims cannot be signed: set hide_credentials: false`,
+					),
+				),
 		];
 	});
+}
+
+/** Whether it is what answers a request in place of a backend, as with a JWK Set: Kong runs it after this plugin. */
+function answersWell(plugin: PluginEntry): boolean {
+	return (
+		plugin.name === "request-termination" &&
+		configOf(plugin).status_code === 200
+	);
 }
 
 /**
@@ -269,8 +297,7 @@ function checkIntrospection(
 	const plugins = pluginsOn(configuration, route);
 	const named = (name: string) => plugins.find((one) => one.name === name);
 	const jwt = named("jwt");
-	const answer = named("request-termination");
-	if (!jwt || !answer || configOf(answer).status_code !== 200) return [];
+	if (!jwt || !plugins.some(answersWell)) return [];
 	const at = (message: string): Finding => ({
 		...positionOf(route.file, route.map),
 		severity: "error",

@@ -44,6 +44,16 @@ const setIn = (path: unknown[], value: unknown) =>
 const publish = (...keys: object[]) =>
 	setIn([...TERMINATION, "body"], JSON.stringify({ keys }, null, 2));
 
+/** kong.yml with openid-connect on a route whose Bearer tokens are accepted. */
+const oidcThat = (config: object) =>
+	checkEdited((document) => {
+		document.setIn([...CONFIG, "auth_methods"], ["oidc"]);
+		document.setIn(["services", 0, "routes", 0, "plugins", 0], {
+			name: "openid-connect",
+			config,
+		});
+	});
+
 const RS256 = JSON.parse(testKey("RS256-jwk-public.json"));
 const OTHER = JSON.parse(testKey("idp-jwk-public.json"));
 
@@ -396,6 +406,16 @@ describe("a fault is found:", () => {
 				}),
 			"warning: x-custom-jwt on service httpbin: openid-connect guards route basicAuth, but auth_methods does not have oidc",
 		],
+		[
+			"openid-connect that hides the Bearer token since Kong 3.14",
+			() => oidcThat({}),
+			"warning: x-custom-jwt on service httpbin: openid-connect on route basicAuth takes the Bearer token away since Kong 3.14",
+		],
+		[
+			"openid-connect that hides the Bearer token",
+			() => oidcThat({ hide_credentials: true }),
+			"error: x-custom-jwt on service httpbin: openid-connect on route basicAuth takes the Bearer token away with hide_credentials",
+		],
 	])("%s", async (_, findings, expected) => {
 		expect(await findings()).toContainEqual(expect.stringContaining(expected));
 	});
@@ -459,16 +479,49 @@ describe("a fault is found:", () => {
 		);
 	});
 
-	test("the plugin everywhere, so also on the route of the JWK Set", async () => {
-		const document = parseDocument(KONG_YML);
-		const entry = document.getIn(["services", 0, "plugins", 0]);
-		document.set("plugins", [entry]);
-		document.deleteIn(["services", 0, "plugins"]);
-		expect(await check(document.toString())).toContainEqual(
-			expect.stringContaining(
-				"error: x-custom-jwt on every route: route x-custom-jwt-jwks has no service",
-			),
-		);
+	describe("the plugin everywhere, so also on routes that answer by themselves", () => {
+		const closed = (route: string) =>
+			expect.stringMatching(
+				`error: x-custom-jwt on every route: it runs on route ${route} too, .* refuses with 401`,
+			);
+
+		async function checkEverywhere(config: object) {
+			const document = parseDocument(KONG_YML);
+			for (const [field, value] of Object.entries(config))
+				document.setIn([...CONFIG, field], value);
+			document.set("plugins", [document.getIn(["services", 0, "plugins", 0])]);
+			document.deleteIn(["services", 0, "plugins"]);
+			return check(document.toString());
+		}
+
+		test("closes the JWK Set and introspection", async () => {
+			const findings = await checkEverywhere({});
+			expect(findings).toContainEqual(closed("x-custom-jwt-jwks"));
+			expect(findings).toContainEqual(closed("introspect"));
+			// What would happen to a token there does not matter.
+			expect(findings.join()).not.toContain("has no service");
+		});
+
+		test("leaves the JWK Set open, but not introspection, where who is nobody may pass", async () => {
+			const findings = await checkEverywhere({ unauthenticated: "pass" });
+			expect(findings).not.toContainEqual(closed("x-custom-jwt-jwks"));
+			expect(findings).toContainEqual(closed("introspect"));
+		});
+
+		test("is no error on a route that says it is out of service", async () => {
+			const findings = await checkEdited((document) =>
+				document.addIn(
+					["services", 0, "routes", 0, "plugins"],
+					document.createNode({
+						name: "request-termination",
+						config: { status_code: 503 },
+					}),
+				),
+			);
+			expect(findings).not.toContainEqual(
+				expect.stringContaining("request-termination"),
+			);
+		});
 	});
 
 	test.each([
