@@ -417,6 +417,9 @@ describe("the Helm values", () => {
 		expect(Object.keys(CHART.readinessProbe)).toEqual(["httpGet"]);
 		expect(MERGED.readinessProbe).not.toHaveProperty("httpGet");
 		expect(MERGED_UNMODIFIED.readinessProbe).not.toHaveProperty("httpGet");
+		const values = structuredClone(MERGED);
+		values.readinessProbe.httpGet = { path: "/", port: 8100 };
+		expect(() => validateManifest(deployment(values))).toThrow("one handler");
 	});
 
 	test("would not if a value had the wrong type", () => {

@@ -10,8 +10,8 @@ export interface Manifest {
 }
 
 /**
- * Checks an object by Kubernetes' own JSON schema for its kind. It finds wrong types and missing members; members that
- * Kubernetes does not know it lets pass.
+ * Checks an object by Kubernetes' own JSON schema for its kind, and that a probe does one thing. It finds wrong types and missing
+ * members; members that Kubernetes does not know it lets pass.
  *
  * @throws naming the kind and the member at fault
  */
@@ -23,6 +23,17 @@ export function validateManifest(manifest: Manifest): void {
 	} catch (error) {
 		throw new Error(`${kind}: ${(error as Error).message}`);
 	}
+	JSON.stringify(manifest, (name, value) => {
+		if (/Probe$/.test(name) && handlersOf(value) !== 1)
+			throw new Error(`${kind}: ${name} must have one handler`);
+		return value;
+	});
+}
+
+/** How many of a probe's ways to ask are there; Kubernetes takes exactly one. */
+function handlersOf(probe: object): number {
+	const handlers = ["exec", "httpGet", "tcpSocket", "grpc"];
+	return Object.keys(probe).filter((name) => handlers.includes(name)).length;
 }
 
 async function main(): Promise<void> {

@@ -1,0 +1,244 @@
+/** The examples for the ingress controller and the operator: what Kubernetes, the controller and the plugin make of them. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { parse, parseAllDocuments, stringify } from "yaml";
+import { version } from "../../package.json";
+import { prepare } from "../../plugins/x-custom-jwt/config";
+import { packageRoot } from "../../schema/package-root";
+import privateJwk from "../../test-keys/ES256-jwk-private.json";
+import { validateObject } from "../support/custom-resources";
+import type { Manifest } from "../support/manifests";
+
+const FOLDER = join(packageRoot(), "deploy/kubernetes");
+const KIC = join(FOLDER, "kic");
+
+const textOf = (file: string) => readFileSync(join(KIC, file), "utf8");
+const objectsIn = (file: string) =>
+	parseAllDocuments(textOf(file)).map((document) => document.toJS());
+
+const PLUGINS = ["plugin.yaml", "plugin-secret.yaml", "cluster-plugin.yaml"];
+const FILES = [...PLUGINS, "orders.yaml", "jwks.yaml"];
+
+/** The private JWK as a text, which is what the plugin takes. */
+const JWK = `${JSON.stringify(privateJwk)}\n`;
+
+interface Patch {
+	path: string;
+}
+
+/** The configuration that the controller makes of an object: it reads what is in the Secret as the JSON of a JSON Patch. */
+function configOf(object: Manifest, inSecret: string) {
+	const config = structuredClone(object.config) as Record<string, unknown>;
+	for (const { path } of (object.configPatches ?? []) as Patch[])
+		config[path.slice(1)] = JSON.parse(inSecret);
+	return config;
+}
+
+/** What the plugin says of a configuration, whose vault reference Kong has resolved. */
+function faultsOf({ private_jwk, ...config }: Record<string, unknown>) {
+	const isReference = private_jwk === "{vault://env/x-custom-jwt-private-jwk}";
+	const key = isReference ? JWK : private_jwk;
+	return prepare({ ...config, private_jwk: key }).faults.map(
+		({ message }) => message,
+	);
+}
+
+test("there are no other files", () => {
+	expect(readdirSync(KIC).sort()).toEqual(
+		[...FILES, "README.md", "dataplane.yaml", "values.yaml"].sort(),
+	);
+});
+
+test.each(FILES)("%s fits the definitions, and holds no key", (file) => {
+	for (const object of objectsIn(file))
+		expect(() => validateObject(object)).not.toThrow();
+	expect(textOf(file)).not.toMatch(/"kty"|"d"|BEGIN/);
+});
+
+describe("of the definitions", () => {
+	const [plugin] = objectsIn("plugin-secret.yaml");
+	const [clusterPlugin] = objectsIn("cluster-plugin.yaml");
+	const secretKeyRef = { name: "x", key: "y" };
+
+	test.each([
+		{
+			rule: "config and configFrom exclude each other",
+			object: {
+				...plugin,
+				configPatches: undefined,
+				configFrom: { secretKeyRef },
+			},
+		},
+		{
+			rule: "configFrom and configPatches exclude each other",
+			object: { ...plugin, config: undefined, configFrom: { secretKeyRef } },
+		},
+		{
+			rule: "a cluster plugin's Secret has a namespace",
+			object: { ...clusterPlugin, configPatches: plugin.configPatches },
+		},
+		{
+			rule: "a plugin's Secret has none",
+			object: { ...plugin, configPatches: clusterPlugin.configPatches },
+		},
+		{ rule: "the plugin is named", object: { ...plugin, plugin: undefined } },
+		{
+			rule: "the configuration is no part of a spec",
+			object: { ...plugin, spec: {} },
+		},
+	])("$rule", ({ object }) => {
+		const written = JSON.parse(JSON.stringify(object));
+		expect(() => validateObject(written)).toThrow(/Kong(Cluster)?Plugin: /);
+	});
+
+	test("a folder of them is taken instead, with their rules", async () => {
+		const folder = mkdtempSync(join(tmpdir(), "x-custom-jwt-"));
+		const file = join(folder, "object.json");
+		const rule = "Using both config and configFrom fields is not allowed.";
+		const object = { type: "object" };
+		writeFileSync(
+			join(folder, "definition.yaml"),
+			stringify({
+				kind: "CustomResourceDefinition",
+				spec: {
+					group: "configuration.konghq.com",
+					names: { kind: "KongPlugin" },
+					versions: [
+						{
+							name: "v1",
+							schema: {
+								openAPIV3Schema: {
+									...object,
+									properties: {
+										apiVersion: { type: "string" },
+										kind: { type: "string" },
+										config: {
+											...object,
+											"x-kubernetes-preserve-unknown-fields": true,
+										},
+										configFrom: object,
+									},
+									"x-kubernetes-validations": [{ message: rule }],
+								},
+							},
+						},
+					],
+				},
+			}),
+		);
+		const check = async (members: object) => {
+			const type = { apiVersion: plugin.apiVersion, kind: "KongPlugin" };
+			writeFileSync(file, JSON.stringify({ ...type, ...members }));
+			const program = "test/support/custom-resources.ts";
+			return promisify(execFile)(
+				process.execPath,
+				["-r", "ts-node/register", program, folder, file],
+				{ cwd: packageRoot() },
+			);
+		};
+		expect((await check({ config: { iss: "x" } })).stdout).toContain("ok");
+		await expect(check({ config: {}, configFrom: {} })).rejects.toMatchObject({
+			stderr: expect.stringContaining(rule),
+		});
+		await expect(check({ confg: {} })).rejects.toMatchObject({ code: 1 });
+	});
+});
+
+describe.each(PLUGINS)("%s", (file) => {
+	const [object] = objectsIn(file);
+
+	test("is a configuration that the plugin takes, of a Secret that holds a JSON string", () => {
+		expect(faultsOf(configOf(object, JSON.stringify(JWK)))).toEqual([]);
+	});
+
+	test("says who the token is for: the controller's host is no audience", () => {
+		expect(object.config.audience).toHaveLength(1);
+	});
+});
+
+test("a Secret that holds the JWK as it is gives Kong an object, which is refused", () => {
+	const [object] = objectsIn("plugin-secret.yaml");
+	const config = configOf(object, JWK);
+	expect(config.private_jwk).toEqual(privateJwk);
+	expect(faultsOf(config)).toEqual([
+		expect.stringContaining("config/private_jwk must be string"),
+	]);
+});
+
+test("plugin.yaml and plugin-secret.yaml are one object but for the key", () => {
+	const [byReference] = objectsIn("plugin.yaml");
+	const [bySecret] = objectsIn("plugin-secret.yaml");
+	const { private_jwk: _, ...config } = byReference.config;
+	const { configPatches: __, ...object } = bySecret;
+	expect({ ...byReference, config }).toEqual(object);
+});
+
+test("routes name plugins that are there", () => {
+	const objects = FILES.flatMap(objectsIn);
+	const names = objects
+		.filter(({ plugin }) => plugin)
+		.map(({ metadata }) => metadata.name);
+	const used = objects.flatMap(({ kind, metadata }) =>
+		kind === "Ingress" ? metadata.annotations["konghq.com/plugins"] : [],
+	);
+	expect(used).toHaveLength(2);
+	expect(names).toEqual(expect.arrayContaining(used.join(", ").split(", ")));
+});
+
+test("the JWKS route answers by itself, across origins, on a Service without other plugins", () => {
+	const [termination, cors, service, ingress] = objectsIn("jwks.yaml");
+	expect(termination).toMatchObject({
+		plugin: "request-termination",
+		config: { status_code: 200, content_type: "application/json" },
+	});
+	expect(JSON.parse(termination.config.body)).toEqual({ keys: [] });
+	expect(cors).toMatchObject({ plugin: "cors", config: { origins: ["*"] } });
+	expect(service.metadata).toEqual({ name: "x-custom-jwt-jwks" });
+	const [{ http }] = ingress.spec.rules;
+	expect(http.paths).toEqual([
+		expect.objectContaining({
+			path: "/x-custom-jwt/jwks",
+			pathType: "Exact",
+			backend: {
+				service: { name: service.metadata.name, port: { number: 80 } },
+			},
+		}),
+	]);
+});
+
+describe("gateways", () => {
+	const values = parse(readFileSync(join(FOLDER, "values.yaml"), "utf8"));
+
+	test("of the chart kong/ingress have the plugin as those of kong/kong do", () => {
+		const { gateway } = parse(textOf("values.yaml"));
+		const { effectiveSemver, ...image } = gateway.image;
+		expect(values).toMatchObject({ ...gateway, image });
+		// It is built on open-source Kong.
+		const dockerfile = readFileSync(join(packageRoot(), "Dockerfile"), "utf8");
+		expect(dockerfile).toContain(`=kong:${effectiveSemver}-`);
+		for (const name of Object.keys(values.env).filter((name) =>
+			name.startsWith("plugin"),
+		))
+			expect(gateway.env).toHaveProperty(name);
+	});
+
+	test("of the operator have this version, its probe and the key", () => {
+		const [{ spec }] = objectsIn("dataplane.yaml");
+		const [proxy] = spec.deployment.podTemplateSpec.spec.containers;
+		expect(proxy.image).toBe(`${values.image.repository}:${version}`);
+		const program = values.readinessProbe.exec.command.slice(0, 2);
+		expect(proxy.startupProbe.exec.command).toEqual([
+			...program,
+			"--socket",
+			"/usr/local/kong/x_custom_jwt.socket",
+			"--health",
+		]);
+		expect(proxy.env).toContainEqual({
+			name: "X_CUSTOM_JWT_PRIVATE_JWK",
+			...values.customEnv.x_custom_jwt_private_jwk,
+		});
+	});
+});
