@@ -3,8 +3,11 @@
  * claims, and the RSA key?
  */
 import { generateKeyPairSync } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { testKey } from "../local/demo/flows";
-import type { KnownRequest } from "../test/support/facts";
+import { Plugin } from "../plugins/x-custom-jwt";
+import { asking, type KnownRequest } from "../test/support/facts";
 import { credentials, requests, unsignedToken } from "../test/support/samples";
 import { type Limit, LoadedServer, type Next } from "./load";
 import { plot } from "./plot";
@@ -146,7 +149,55 @@ async function growth(
 	];
 }
 
+/** What a token takes that is kept for `reuse_for`, by what its claims and its signature take. */
+async function memoryOfTokens(): Promise<string> {
+	setFlagsFromString("--expose-gc");
+	const collect: () => void = runInNewContext("gc");
+	const used = () => {
+		collect();
+		const { heapUsed, external } = process.memoryUsage();
+		return heapUsed + external;
+	};
+	const rows: (string | number)[][] = [];
+	// Else they are collected before they are measured.
+	const plugins: Plugin[] = [];
+	for (const alg of ["ES256", "RS256"])
+		for (const claimBytes of [0, 2000]) {
+			const plugin = new Plugin(
+				{
+					private_jwk: testKey(`${alg}-jwk-private.json`),
+					upstream_custom_jwt_header: "X-Custom-Jwt",
+					audience: ["https://orders.example"],
+					set_claims: { claim: "a".repeat(claimBytes) || "a" },
+					reuse_for: 3600,
+				},
+				{ ownInstance: true },
+			);
+			plugins.push(plugin);
+			const count = amount(10_000);
+			let bytes = 0;
+			const before = used();
+			for (let i = 0; i < count; i++) {
+				const credential = { ...credentials.key, key: `key of caller ${i}` };
+				const { ask } = asking({ ...requests.key, credential });
+				const { upstreamHeaders } = await plugin.decide(ask);
+				bytes += upstreamHeaders[0]?.[1].length ?? Number.NaN;
+			}
+			rows.push([
+				alg,
+				Math.round(bytes / count),
+				Math.round((used() - before) / count),
+			]);
+		}
+	plugins.splice(0);
+	return table(
+		["tokens kept for reuse", "bytes of a token", "memory of one, bytes"],
+		rows,
+	);
+}
+
 report("growth", async () => [
+	await memoryOfTokens(),
 	...(await growth(
 		"connections",
 		[1, 8, 32, 128, 512].map((connections) =>

@@ -351,6 +351,14 @@ export const configSchema = {
 			description:
 				"Give the same caller with the same claims the same token for this many seconds at most; 0 signs a fresh one for each request.",
 		},
+		reuse_max_tokens: {
+			type: "integer",
+			minimum: 1,
+			maximum: 1_000_000,
+			default: 10_000,
+			description:
+				"So many tokens are kept for `reuse_for`, those used last; fewer, when their claims are big.",
+		},
 		bind_request: {
 			type: "boolean",
 			default: false,

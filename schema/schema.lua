@@ -544,6 +544,17 @@ return {
             },
           },
           {
+            reuse_max_tokens = {
+              type = "integer",
+              description = "So many tokens are kept for `reuse_for`, those used last; fewer, when their claims are big.",
+              default = 10000,
+              between = {
+                1,
+                1000000,
+              },
+            },
+          },
+          {
             bind_request = {
               type = "boolean",
               description = "Add claims that bind the token to the request: `htm`, `htu` (RFC 9449) and `content_digest` (RFC 9530).",

@@ -138,14 +138,11 @@ export class Plugin {
 	#token(content: TokenContent, facts: Facts): Promise<IssuedToken> {
 		const reuse = this.#reuse;
 		if (!reuse) return this.#issue(content).token;
-		let hit = true;
-		const issue = () => {
-			hit = false;
-			return this.#issue(content);
-		};
 		const credential = facts.get("credential");
 		const consumer = facts.get("consumer");
-		const token = reuse.token(content, { credential, consumer }, issue);
+		const { token, hit } = reuse.token(content, { credential, consumer }, () =>
+			this.#issue(content),
+		);
 		lookedChannel.publish({ hit } satisfies Looked);
 		return token;
 	}

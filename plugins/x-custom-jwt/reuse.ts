@@ -16,36 +16,60 @@ export interface IssuedToken {
 /** A token must not be given to a backend in its last fifth. */
 const USABLE_LIFE = 0.8;
 
-const MAX_TOKENS = 10_000;
-/** What a token counts at least: characters, of claims as JSON; a token takes about half as much again. */
+/**
+ * The share of a token's time after which its next use signs the next one, which differs from token to token:
+ * callers that came together do not come back for new ones together.
+ */
+const nextShare = () => 0.75 + 0.2 * Math.random();
+
+/**
+ * What a token counts at least, in characters of its claims as JSON; it takes about half as much again. The
+ * cache holds so many times as much as tokens.
+ */
 const LEAST_SIZE = 1_678;
-const MAX_SIZE = MAX_TOKENS * LEAST_SIZE;
+
+interface Entry {
+	/** May still be on its way from the signer. */
+	token: Promise<IssuedToken>;
+	/** When the next one is due, in milliseconds since the epoch. */
+	nextDue: number;
+}
 
 /**
  * The tokens of one configuration that may be given again; the least recently used ones make room.
  */
 export class TokenCache {
-	readonly #tokens = new LRUCache<string, Promise<IssuedToken>>({
-		// Given a count, `max`, it takes the memory for so many at once: 300 KB for each instance.
-		maxSize: MAX_SIZE,
-		// The clock by which tokens expire, even when it is set.
-		perf: Date,
-		ttlResolution: 0,
-	});
+	readonly #tokens: LRUCache<string, Entry>;
 	readonly #reuseFor: number;
 
-	/** @param reuseFor how long a token may be given again, in seconds */
-	constructor(reuseFor: number) {
+	/**
+	 * @param reuseFor how long a token may be given again, in seconds
+	 * @param maxTokens how many are kept; fewer, when their claims are big
+	 */
+	constructor(reuseFor: number, maxTokens: number) {
 		this.#reuseFor = reuseFor;
+		this.#tokens = new LRUCache({
+			// Given a count, `max`, it takes the memory for so many at once, in every instance.
+			maxSize: maxTokens * LEAST_SIZE,
+			// The clock by which tokens expire, even when it is set.
+			perf: Date,
+			ttlResolution: 0,
+		});
 	}
 
 	/** The token of a key, which may still be on its way from the signer. */
 	get(key: string): Promise<IssuedToken> | undefined {
-		return this.#tokens.get(key);
+		return this.#tokens.get(key)?.token;
+	}
+
+	/** Whether the time of a key's token is nearly over: the next one is to be signed while it is given. */
+	isNextDue(key: string): boolean {
+		return Date.now() >= (this.#tokens.peek(key)?.nextDue ?? Infinity);
 	}
 
 	/**
-	 * Keeps a token for as long as it may be given again, before it is signed, so that it is signed once.
+	 * Keeps a token for as long as it may be given again, before it is signed, so that it is signed once. One
+	 * that is there is given until then.
 	 *
 	 * @param token issued now
 	 * @param exp when it expires, in seconds since the epoch
@@ -57,15 +81,30 @@ export class TokenCache {
 		exp: number,
 		size: number,
 	): void {
-		const now = Date.now();
+		const start = Date.now();
 		// Tokens count whole seconds.
-		const issuedAt = Math.floor(now / 1000);
+		const issuedAt = Math.floor(start / 1000);
 		const usableUntil = issuedAt + USABLE_LIFE * (exp - issuedAt);
-		const usableFor = usableUntil * 1000 - now;
+		const usableFor = usableUntil * 1000 - start;
 		const ttl = Math.floor(Math.min(this.#reuseFor * 1000, usableFor));
 		if (ttl < 1) return;
-		this.#tokens.set(key, token, { ttl, size: Math.max(size, LEAST_SIZE) });
-		token.catch(() => this.#tokens.delete(key));
+		const entry = { token, nextDue: start + ttl * nextShare() };
+		const keep = () => {
+			this.#tokens.set(key, entry, {
+				start,
+				ttl,
+				size: Math.max(size, LEAST_SIZE),
+			});
+		};
+		const known = this.#tokens.get(key);
+		if (known) {
+			// Once: should that fail, the next one is signed when the time of this one is over.
+			known.nextDue = entry.nextDue;
+			token.then(keep, () => {});
+		} else {
+			keep();
+			token.catch(() => this.#tokens.delete(key));
+		}
 	}
 }
 
@@ -83,20 +122,26 @@ export class Reuse {
 	 * @param ownInstance whether each request is surely one of this plugin entry's
 	 */
 	constructor(config: Config, ownInstance: boolean) {
-		this.#tokens = new TokenCache(config.reuse_for);
+		this.#tokens = new TokenCache(config.reuse_for, config.reuse_max_tokens);
 		this.byCredential = ownInstance && followsFromCredential(config);
 	}
 
-	/** The token that follows from a credential alone, if there is one. */
+	/**
+	 * The token that follows from a credential alone, if there is one. None when the next one is due: that is
+	 * made of what Kong knows now, so that no token is older than `reuse_for` says.
+	 */
 	ofCredential(
 		credential: Credential | undefined,
 	): Promise<IssuedToken> | undefined {
 		const key = this.#credentialKey(credential);
-		return key === undefined ? undefined : this.#tokens.get(key);
+		return key === undefined || this.#tokens.isNextDue(key)
+			? undefined
+			: this.#tokens.get(key);
 	}
 
 	/**
-	 * The token that has been issued for the same content, else a new one.
+	 * The token that has been issued for the same content, else a new one. When the next one is due it is
+	 * issued, and this request does not wait for it.
 	 *
 	 * @param issue completes the claims and begins to sign them
 	 */
@@ -104,17 +149,21 @@ export class Reuse {
 		content: TokenContent,
 		{ credential, consumer }: { credential?: Credential; consumer?: Consumer },
 		issue: () => { token: Promise<IssuedToken>; exp: number },
-	): Promise<IssuedToken> {
+	): { token: Promise<IssuedToken>; hit: boolean } {
 		const text = JSON.stringify(content);
 		const byCredential = isOwner(consumer, credential)
 			? this.#credentialKey(credential)
 			: undefined;
 		const key = byCredential ?? cacheKey("content", text);
 		const known = this.#tokens.get(key);
-		if (known) return known;
+		if (known && !this.#tokens.isNextDue(key))
+			return { token: known, hit: true };
 		const { token, exp } = issue();
 		this.#tokens.set(key, token, exp, text.length);
-		return token;
+		if (!known) return { token, hit: false };
+		// Nobody waits for it.
+		token.catch(() => {});
+		return { token: known, hit: true };
 	}
 
 	#credentialKey(credential: Credential | undefined): string | undefined {

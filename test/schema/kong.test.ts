@@ -85,6 +85,7 @@ describe("the schema for Kong", () => {
 			hmac_key_is_text: undefined,
 			include_x5c: false,
 			reuse_for: 0,
+			reuse_max_tokens: 10_000,
 			bind_request: false,
 			bind_certificate: false,
 			max_request_body_size: 1_048_576,

@@ -111,6 +111,7 @@ const REFUSED: Record<string, unknown[]> = {
 	hmac_key_is_text: ["true", 1],
 	include_x5c: ["true", 1],
 	reuse_for: [-1, 86_401, "60"],
+	reuse_max_tokens: [0, 1_000_001, 0.5, "1"],
 	bind_request: ["true", 1],
 	bind_certificate: ["true", 1],
 	max_request_body_size: [0, 8_388_609, 0.5, "1"],

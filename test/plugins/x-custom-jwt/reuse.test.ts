@@ -1,10 +1,12 @@
 import crypto from "node:crypto";
 import { testKey } from "../../../local/demo/flows";
 import { Plugin } from "../../../plugins/x-custom-jwt";
+import { parseConfig } from "../../../plugins/x-custom-jwt/config";
 import { signedChannel } from "../../../plugins/x-custom-jwt/diagnostics";
 import {
 	cacheKey,
 	type IssuedToken,
+	Reuse,
 	TokenCache,
 } from "../../../plugins/x-custom-jwt/reuse";
 import type { KnownRequest } from "../../support/facts";
@@ -79,8 +81,9 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 		expect(next).not.toBe(first);
 		const [{ jti, iat }, other] = [await verify(first), await verify(next)];
 		expect(other.jti).not.toBe(jti);
-		expect(other.iat).toBe(Number(iat) + 60);
-		expect(await tokenAt(119.9, plugin, requests.key)).toBe(next);
+		// Signed when the first one was given last.
+		expect(other.iat).toBe(Number(iat) + 59);
+		expect(await tokenAt(119.8, plugin, requests.key)).toBe(next);
 	});
 
 	test("and never in the last fifth of its life", async () => {
@@ -161,6 +164,38 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 		expect(given.serialized).toMatchObject({
 			x_custom_jwt: { jti: expect.any(String) },
 		});
+	});
+
+	test("callers that came together do not come for their next tokens together", async () => {
+		const plugin = instance({}, ownInstance);
+		const callers = Array.from({ length: 100 }, (_, i) => ({
+			...requests.key,
+			credential: { ...credentials.key, key: `key ${i}` },
+		}));
+		const signedAt = async (time: number) => {
+			jest.setSystemTime(seconds(time));
+			const signed = await published(signedChannel, () =>
+				Promise.all(callers.map((request) => token(plugin, request))),
+			);
+			return signed.length;
+		};
+		expect(await signedAt(0)).toBe(100);
+		expect(await signedAt(44.9)).toBe(0);
+		const half = await signedAt(51);
+		expect(half).toBeGreaterThan(20);
+		expect(half).toBeLessThan(80);
+		expect(await signedAt(57)).toBe(100 - half);
+	});
+
+	test("the next token says what Kong knows then", async () => {
+		const plugin = instance({}, ownInstance);
+		const first = await token(plugin, requests.key);
+		const changed = { ...consumer, custom_id: "renamed" };
+		const request = { ...requests.key, consumer: changed };
+		if (ownInstance) expect(await tokenAt(44.9, plugin, request)).toBe(first);
+		await tokenAt(57, plugin, request);
+		const { act } = await verify(await tokenAt(57.1, plugin, request));
+		expect(act).toEqual({ client_id: "renamed" });
 	});
 
 	test("another instance, as of a changed configuration, gives another token", async () => {
@@ -430,6 +465,65 @@ describe("a token given again on the dedicated server", () => {
 	);
 });
 
+describe("when the time of a token is nearly over", () => {
+	const config = parseConfig(rawConfig(REUSE));
+	const content = { claims: {}, notAfter: undefined, apiKey: undefined };
+	const exp = seconds(1800) / 1000;
+	const issued = (name: string): IssuedToken => ({ token: name, logged: {} });
+
+	/** A cache with a token that was issued at the first second, at 57 seconds. */
+	async function nearlyOver() {
+		const reuse = new Reuse(config, true);
+		const issue = jest.fn<{ token: Promise<IssuedToken>; exp: number }, []>();
+		const given = () =>
+			reuse.token(content, {}, issue).token.then(({ token }) => token);
+		issue.mockReturnValueOnce({ token: Promise.resolve(issued("1")), exp });
+		expect(await given()).toBe("1");
+		jest.setSystemTime(seconds(57));
+		return { issue, given };
+	}
+
+	test("it is given while the next one is being signed, which is signed once", async () => {
+		const { issue, given } = await nearlyOver();
+		let sign = (_: IssuedToken) => {};
+		const next = new Promise<IssuedToken>((resolve) => {
+			sign = resolve;
+		});
+		issue.mockReturnValueOnce({ token: next, exp });
+		expect(await Promise.all([given(), given()])).toEqual(["1", "1"]);
+		jest.setSystemTime(seconds(59));
+		expect(await given()).toBe("1");
+		sign(issued("2"));
+		await next;
+		expect(await given()).toBe("2");
+		// Its time began when it was issued.
+		jest.setSystemTime(seconds(57 + 59.9));
+		issue.mockReturnValueOnce({ token: new Promise(() => {}), exp });
+		expect(await given()).toBe("2");
+		expect(issue).toHaveBeenCalledTimes(3);
+	});
+
+	test("but not longer than it may be, however long that takes", async () => {
+		const { issue, given } = await nearlyOver();
+		issue.mockReturnValueOnce({ token: new Promise(() => {}), exp });
+		expect(await given()).toBe("1");
+		jest.setSystemTime(seconds(60.001));
+		issue.mockReturnValueOnce({ token: Promise.resolve(issued("3")), exp });
+		expect(await given()).toBe("3");
+	});
+
+	test("a failed signature fails no request until then", async () => {
+		const { issue, given } = await nearlyOver();
+		const failing = () => Promise.reject(new Error("no entropy"));
+		issue.mockImplementation(() => ({ token: failing(), exp }));
+		expect(await given()).toBe("1");
+		jest.setSystemTime(seconds(59.9));
+		expect(await given()).toBe("1");
+		jest.setSystemTime(seconds(60.1));
+		await expect(given()).rejects.toThrow("no entropy");
+	});
+});
+
 describe("the cache", () => {
 	const issued = (name: string): Promise<IssuedToken> =>
 		Promise.resolve({ token: name, logged: {} });
@@ -437,13 +531,13 @@ describe("the cache", () => {
 
 	/** A cache in which so many tokens of a size were put; tells which are still there. */
 	function filled(count: number, size: number): number[] {
-		const cache = new TokenCache(60);
+		const cache = new TokenCache(60, 10_000);
 		const names = Array.from({ length: count }, (_, i) => i);
 		for (const i of names) cache.set(`${i}`, issued(`${i}`), EXP, size);
 		return names.filter((i) => cache.get(`${i}`) !== undefined);
 	}
 
-	test("keeps 10,000 tokens, those used last", () => {
+	test("keeps as many tokens as it may, those used last", () => {
 		const kept = filled(12_000, 100);
 		expect(kept).toHaveLength(10_000);
 		expect(kept[0]).toBe(2000);
@@ -455,7 +549,10 @@ describe("the cache", () => {
 			return heapUsed + arrayBuffers;
 		};
 		const before = bytes();
-		const caches = Array.from({ length: 200 }, () => new TokenCache(60));
+		const caches = Array.from(
+			{ length: 200 },
+			() => new TokenCache(60, 10_000),
+		);
 		expect(bytes() - before).toBeLessThan(caches.length * 50_000);
 	});
 
@@ -464,7 +561,7 @@ describe("the cache", () => {
 	});
 
 	test("does not keep one that is bigger than all it may keep, nor make room for it", () => {
-		const cache = new TokenCache(60);
+		const cache = new TokenCache(60, 10_000);
 		cache.set("small", issued("small"), EXP, 100);
 		cache.set("big", issued("big"), EXP, 16_780_001);
 		expect(cache.get("big")).toBeUndefined();
@@ -472,7 +569,7 @@ describe("the cache", () => {
 	});
 
 	test("forgets one that could not be signed", async () => {
-		const cache = new TokenCache(60);
+		const cache = new TokenCache(60, 10_000);
 		const failing = Promise.reject(new Error("no entropy"));
 		cache.set("a", failing, EXP, 100);
 		await expect(cache.get("a")).rejects.toThrow("no entropy");
@@ -480,7 +577,7 @@ describe("the cache", () => {
 	});
 
 	test("goes by the clock that tokens expire by, also when it is set back", () => {
-		const cache = new TokenCache(60);
+		const cache = new TokenCache(60, 10_000);
 		cache.set("a", issued("a"), EXP, 100);
 		jest.setSystemTime(seconds(-3600));
 		expect(cache.get("a")).toBeDefined();
