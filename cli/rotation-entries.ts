@@ -87,11 +87,11 @@ export async function setsOf(
 		const { jku = configSchema.properties.jku.default } = configOf(entry);
 		if (isReference(jku))
 			throw new BadUse(
-				`the jku of ${entry.scope} is a reference, so its JWK Set cannot be found: rotate by hand (README)`,
+				`the jku of ${entry.scope} is a reference, so its JWK Set cannot be found: rotate by hand (docs/keys.md)`,
 			);
 		if (jku === "")
 			throw new BadUse(
-				`the jku of ${entry.scope} is empty, so its JWK Set cannot be found: rotate by hand (README)`,
+				`the jku of ${entry.scope} is empty, so its JWK Set cannot be found: rotate by hand (docs/keys.md)`,
 			);
 		const set = servedJwks(configuration, jku);
 		if (!set)
@@ -111,7 +111,7 @@ async function readSet({
 	const what = `the JWK Set of route ${route.name}`;
 	if (isReference(body.value))
 		throw new BadUse(
-			`${what} is a reference: without its keys here, rotate by hand (README)`,
+			`${what} is a reference: without its keys here, rotate by hand (docs/keys.md)`,
 		);
 	const jwks = parseJwks(body.value, what);
 	const json = JSON.parse(body.value);

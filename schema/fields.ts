@@ -107,7 +107,7 @@ const claims = {
 /**
  * The configuration of the plugin, defined here and nowhere else. From this JSON Schema come the
  * type of the configuration, its validation at instance start, the schema the plugin server dumps
- * to Kong, `schema.lua` for Konnect and the table in the README.
+ * to Kong, `schema.lua` for Konnect and the tables of docs/configuration.md.
  *
  * The keyword `expected` says in words what `pattern` does; `kong` holds what only Kong's schema language has: Lua patterns equal to `pattern`,
  * and how the field is stored (`encrypted`) and resolved (`referenceable`: may be a vault reference).
@@ -119,12 +119,14 @@ export const configSchema = {
 			...stringOrUri,
 			default: "https://kong-gateway:8443/x-custom-jwt",
 			description: "Issuer of the token, the claim `iss`: a text or a URI.",
+			examples: ["https://api.example.com"],
 		},
 		jku: {
 			...urlOrNothing,
 			default: "https://kong-gateway:8443/x-custom-jwt/jwks",
 			description:
 				"URL of the JWK Set that verifies the token, the header parameter `jku`; empty leaves it out.",
+			examples: ["https://api.example.com/x-custom-jwt/jwks"],
 		},
 		private_jwk: {
 			type: "string",
@@ -136,12 +138,14 @@ export const configSchema = {
 			},
 			description:
 				"Private JWK, or JWK Set of them, that signs the token (JSON text); may be a vault reference.",
+			examples: ["{vault://env/x-custom-jwt-private-jwk}"],
 		},
 		expires_in: {
 			type: "number",
 			exclusiveMinimum: 0,
 			default: 1800,
 			description: "Lifetime of the token, in seconds.",
+			examples: [300],
 		},
 		bearer_clientid_claim: {
 			type: "string",
@@ -149,34 +153,40 @@ export const configSchema = {
 			default: "clientId",
 			description:
 				"Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`.",
+			examples: ["azp"],
 		},
 		bearer_clientid_claims: {
 			...claimNames,
 			minItems: 1,
 			description:
 				"Several such claims, in order of preference, instead of `bearer_clientid_claim`: the first that the token has, e.g. `azp`, `appid`.",
+			examples: [["azp", "appid"]],
 		},
 		apikey_header: {
 			...headerName,
 			default: "apikey",
 			description:
 				"Header that holds the API key, read only when the credential does not hold it and `key` is the one method in `auth_methods`.",
+			examples: ["X-API-Key"],
 		},
 		upstream_custom_jwt_header: {
 			...headerName,
 			default: "X-Custom-Jwt",
 			description:
 				"Header that takes the token to the backend; the client's own is overwritten. `Authorization` gets the prefix `Bearer `.",
+			examples: ["Authorization"],
 		},
 		downstream_custom_jwt_header: {
 			...headerName,
 			description: "Response header that also gives the token to the client.",
+			examples: ["X-Token"],
 		},
 		verbose: {
 			type: "boolean",
 			default: false,
 			description:
 				"Say in the member `detail` of an error body why the request was refused.",
+			examples: [true],
 		},
 		auth_methods: {
 			type: "array",
@@ -186,6 +196,7 @@ export const configSchema = {
 			default: ["basic", "jwt", "key", "oauth2", "mtls", "consumer"],
 			description:
 				"Authentications that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
+			examples: [["key", "basic"]],
 		},
 		certificate_clientid: {
 			type: "array",
@@ -204,6 +215,7 @@ export const configSchema = {
 			default: ["subject"],
 			description:
 				"What of a client's certificate becomes the claim `client_id`: the first that it has, e.g. `san.uri` for SPIFFE.",
+			examples: [["san.uri", "subject"]],
 		},
 		unauthenticated: {
 			type: "string",
@@ -211,12 +223,14 @@ export const configSchema = {
 			default: "refuse",
 			description:
 				"What becomes of a request that nobody authenticated: `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
+			examples: ["pass"],
 		},
 		run_on_preflight: {
 			type: "boolean",
 			default: true,
 			description:
 				"Whether `OPTIONS` requests need a token; `false` proxies them without one.",
+			examples: [false],
 		},
 		realm: {
 			type: "string",
@@ -226,6 +240,7 @@ export const configSchema = {
 			kong: { match: "^[%w ._:/%-]+$" },
 			description:
 				"The parameter `realm` of `WWW-Authenticate` in a response 401.",
+			examples: ["orders"],
 		},
 		add_claims: {
 			...claims,
@@ -235,32 +250,38 @@ export const configSchema = {
 			},
 			description:
 				"Claims to add unless the token has them: JSON or a text, with templates.",
+			examples: [{ env: "production" }],
 		},
 		set_claims: {
 			...claims,
 			propertyNames: { minLength: 1, not: { enum: OWN_CLAIMS } },
 			description:
 				"Claims to set, whatever the token has: JSON or a text, with templates. `client_id` may be one of them.",
+			examples: [{ auth_method: "$(auth.method)" }],
 		},
 		keep_claims: {
 			...claimNames,
 			description:
 				"Claims of an incoming token that are copied; without this field all are.",
+			examples: [["sub", "scope"]],
 		},
 		remove_claims: {
 			...claimNames,
 			description: "Claims of an incoming token that are not copied.",
+			examples: [["email"]],
 		},
 		trust_client_claims: {
 			...claimNames,
 			description:
 				"Claims of `sub`, `aud`, `scope`, `roles`, `groups` that a template may take from a header or query parameter without a warning.",
+			examples: [["scope"]],
 		},
 		strict_claims: {
 			type: "boolean",
 			default: false,
 			description:
 				"Refuse a request with 401 when a template has no value for it, instead of leaving the claim out.",
+			examples: [true],
 		},
 		audience: {
 			type: "array",
@@ -268,15 +289,18 @@ export const configSchema = {
 			minItems: 1,
 			description:
 				"The claim `aud`, with templates, instead of the URL of the Kong Service: one value as a string, several as an array.",
+			examples: [["https://orders.example.com"]],
 		},
 		audience_as_array: {
 			type: "boolean",
 			default: false,
 			description: "Make `aud` an array, of one value too.",
+			examples: [true],
 		},
 		subject: {
 			...text,
 			description: "The claim `sub`, with templates.",
+			examples: ["$(consumer.id)"],
 		},
 		not_before: {
 			type: "integer",
@@ -284,6 +308,7 @@ export const configSchema = {
 			maximum: 86_400,
 			description:
 				"The claim `nbf`, in seconds from the time of issue, less `issued_at_skew`.",
+			examples: [0],
 		},
 		issued_at_skew: {
 			type: "integer",
@@ -292,11 +317,13 @@ export const configSchema = {
 			default: 0,
 			description:
 				"How many seconds earlier `iat` and `nbf` are than the time of issue, for backends whose clocks are slow; `exp` stays.",
+			examples: [5],
 		},
 		cap_expiry: {
 			type: "boolean",
 			default: false,
 			description: "Let no token outlive the incoming one it was made from.",
+			examples: [true],
 		},
 		token_type: {
 			type: "string",
@@ -308,6 +335,7 @@ export const configSchema = {
 			default: "JWT",
 			description:
 				"The header parameter `typ`, e.g. `at+jwt` for access tokens (RFC 9068).",
+			examples: ["at+jwt"],
 		},
 		max_token_size: {
 			type: "integer",
@@ -316,32 +344,38 @@ export const configSchema = {
 			default: 0,
 			description:
 				"Largest token in bytes; a request that needs a larger one is refused with 500. 0 is no limit.",
+			examples: [7000],
 		},
 		key_id: {
 			...text,
 			description: "The header parameter `kid`, instead of the key's own.",
+			examples: ["2027-01"],
 		},
 		algorithm: {
 			type: "string",
 			enum: ALGORITHMS,
 			description:
 				"The header parameter `alg`, instead of the key's own; it must fit the key.",
+			examples: ["PS256"],
 		},
 		active_kid: {
 			...text,
 			description:
 				"Which key signs when `private_jwk` is a JWK Set; without this field the first.",
+			examples: ["2027-01"],
 		},
 		hmac_key_is_text: {
 			type: "boolean",
 			description:
 				"Whether an HMAC key is the text of `k`, as the published Lua plugin has it and a `secret` of Kong's, rather than the bytes it encodes.",
+			examples: [true],
 		},
 		include_x5c: {
 			type: "boolean",
 			default: false,
 			description:
 				"Put the key's certificate chain and its thumbprint into the header: `x5c`, `x5t#S256`.",
+			examples: [true],
 		},
 		reuse_for: {
 			type: "number",
@@ -350,6 +384,7 @@ export const configSchema = {
 			default: 0,
 			description:
 				"Give the same caller with the same claims the same token for this many seconds at most; 0 signs a fresh one for each request.",
+			examples: [60],
 		},
 		reuse_max_tokens: {
 			type: "integer",
@@ -358,18 +393,21 @@ export const configSchema = {
 			default: 10_000,
 			description:
 				"So many tokens are kept for `reuse_for`, those used last; fewer, when their claims are big.",
+			examples: [1000],
 		},
 		bind_request: {
 			type: "boolean",
 			default: false,
 			description:
 				"Add claims that bind the token to the request: `htm`, `htu` (RFC 9449) and `content_digest` (RFC 9530).",
+			examples: [true],
 		},
 		bind_certificate: {
 			type: "boolean",
 			default: false,
 			description:
 				"Add the claim `cnf` that binds the token to the client's certificate (RFC 8705), when that was verified.",
+			examples: [true],
 		},
 		max_request_body_size: {
 			type: "integer",
@@ -379,15 +417,74 @@ export const configSchema = {
 			default: 1_048_576,
 			description:
 				"Largest body in bytes that `bind_request` digests; a request with a larger one is refused with 413.",
+			examples: [65536],
 		},
 		log_claims: {
 			...claimNames,
 			description:
 				"Claims of the token to put into Kong's access log, as `x_custom_jwt.…`.",
+			examples: [["jti", "sub"]],
 		},
 	},
 	required: ["private_jwk", "upstream_custom_jwt_header"],
 } as const;
+
+/** The fields by what they are for, in the order of the docs. */
+export const FIELD_GROUPS: Record<
+	string,
+	(keyof typeof configSchema.properties)[]
+> = {
+	"Who the client is": [
+		"auth_methods",
+		"bearer_clientid_claim",
+		"bearer_clientid_claims",
+		"apikey_header",
+		"certificate_clientid",
+		"unauthenticated",
+		"run_on_preflight",
+		"realm",
+	],
+	"The token": [
+		"iss",
+		"audience",
+		"audience_as_array",
+		"subject",
+		"expires_in",
+		"not_before",
+		"issued_at_skew",
+		"cap_expiry",
+		"token_type",
+		"jku",
+		"max_token_size",
+	],
+	"Further claims": [
+		"add_claims",
+		"set_claims",
+		"keep_claims",
+		"remove_claims",
+		"strict_claims",
+		"trust_client_claims",
+		"bind_request",
+		"max_request_body_size",
+		"bind_certificate",
+	],
+	"The key": [
+		"private_jwk",
+		"active_kid",
+		"algorithm",
+		"key_id",
+		"hmac_key_is_text",
+		"include_x5c",
+	],
+	"Headers, logs and reuse": [
+		"upstream_custom_jwt_header",
+		"downstream_custom_jwt_header",
+		"verbose",
+		"log_claims",
+		"reuse_for",
+		"reuse_max_tokens",
+	],
+};
 
 /** The configuration fields as they are after validation, defaults filled in. */
 export type ConfigFields = FromSchema<typeof configSchema>;

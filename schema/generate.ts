@@ -1,14 +1,17 @@
 /**
- * Writes what is generated from the fields: `schema/schema.lua` for Konnect and the tables of
- * the README. With `--check` it writes nothing and fails when one of them is stale.
+ * Writes what is generated from the fields and the refusals: `schema/schema.lua` for Konnect and tables of
+ * the docs. With `--check` it writes nothing and fails when one of them is stale.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stringify } from "yaml";
+import { FIELD_GROUPS } from "./fields";
 import {
 	isRequired,
 	type KongValue,
 	kongEntityFields,
 	kongType,
+	type Property,
 	properties,
 } from "./kong";
 import { Name } from "./name";
@@ -17,10 +20,13 @@ import { REFUSALS } from "./refusals";
 
 const ROOT = packageRoot();
 
-/** The README's tables by the name of their marks. */
-const TABLES: Record<string, () => string> = {
-	configuration: configurationTable,
-	refusals: refusalTable,
+/** YAML on one line. */
+const EXAMPLE = { collectionStyle: "flow", lineWidth: 0 } as const;
+
+/** The pages with a generated part, between marks. */
+const PAGES: Record<string, () => string> = {
+	"docs/configuration.md": configurationTables,
+	"docs/errors.md": refusalTable,
 };
 
 /** The plugin's schema as Konnect's control plane takes it: no `require`, no functions. */
@@ -33,27 +39,38 @@ export function schemaLua(): string {
 	].join("\n");
 }
 
-/** The README's configuration table, in Markdown. */
-export function configurationTable(): string {
-	return [
-		"| field | type | default | meaning |",
-		"|---|---|---|---|",
-		...properties.map(([name, property]) => {
-			const byDefault =
-				property.default === undefined
-					? isRequired(name)
-						? "**required**"
-						: "none"
-					: `\`${[property.default].flat().join("`, `")}\``;
-			const kind = kongType(property);
-			const type = /^(array|set|map)$/.test(kind) ? `${kind} of strings` : kind;
-			const note = property.kong?.referenceable ? ", encrypted" : "";
-			return `| \`${name}\` | ${type}${note} | ${byDefault} | ${property.description} |`;
-		}),
-	].join("\n");
+/** The tables of the configuration's fields, one for each purpose, in Markdown. */
+export function configurationTables(): string {
+	const byName = new Map(properties);
+	return Object.entries(FIELD_GROUPS)
+		.map(([purpose, names]) =>
+			[
+				`## ${purpose}`,
+				"",
+				"| field | type | default | meaning | example |",
+				"|---|---|---|---|---|",
+				...names.map((name) => row(name, byName.get(name))),
+			].join("\n"),
+		)
+		.join("\n\n");
 }
 
-/** The README's table of refusals, in Markdown. */
+function row(name: string, property: Property | undefined): string {
+	if (!property) throw new Error(`there is no field ${name}`);
+	const byDefault =
+		property.default === undefined
+			? isRequired(name)
+				? "**required**"
+				: "none"
+			: `\`${[property.default].flat().join("`, `")}\``;
+	const kind = kongType(property);
+	const type = /^(array|set|map)$/.test(kind) ? `${kind} of strings` : kind;
+	const note = property.kong?.referenceable ? ", encrypted" : "";
+	const example = stringify(property.examples[0], EXAMPLE).trim();
+	return `| \`${name}\` | ${type}${note} | ${byDefault} | ${property.description} | \`${example}\` |`;
+}
+
+/** The table of refusals, in Markdown. */
 export function refusalTable(): string {
 	return [
 		"| status | log | it means |",
@@ -78,26 +95,21 @@ function lua(value: KongValue, indent = ""): string {
 
 /** Each generated file with what it should hold. */
 export function generatedFiles(): { path: string; content: string }[] {
-	const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 	return [
 		{ path: "schema/schema.lua", content: schemaLua() },
-		{
-			path: "README.md",
-			content: Object.entries(TABLES).reduce(
-				(text, [name, table]) => withTable(text, name, table()),
-				readme,
-			),
-		},
+		...Object.entries(PAGES).map(([path, part]) => ({
+			path,
+			content: withPart(path, part()),
+		})),
 	];
 }
 
-function withTable(text: string, name: string, table: string): string {
-	const marks = new RegExp(
-		`(<!-- generated: ${name} -->\\n)[\\s\\S]*?(\\n<!-- /generated -->)`,
-	);
+function withPart(path: string, part: string): string {
+	const text = readFileSync(join(ROOT, path), "utf8");
+	const marks = /(<!-- generated -->\n)[\s\S]*?(\n<!-- \/generated -->)/;
 	if (!marks.test(text))
-		throw new Error(`README.md has lost the marks of its table ${name}`);
-	return text.replace(marks, (_, open, close) => `${open}\n${table}\n${close}`);
+		throw new Error(`${path} has lost the marks of its generated part`);
+	return text.replace(marks, (_, open, close) => `${open}\n${part}\n${close}`);
 }
 
 if (require.main === module) {

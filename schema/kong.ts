@@ -9,10 +9,12 @@ export type KongValue =
 	| { readonly [name: string]: KongValue };
 
 /** The members of JSON Schema that schema/fields.ts uses. */
-interface Property {
+export interface Property {
 	type: "string" | "number" | "integer" | "boolean" | "array" | "object";
 	description: string;
 	default?: KongValue;
+	/** One, for the docs. */
+	examples: readonly [KongValue];
 	enum?: readonly string[];
 	minLength?: number;
 	maxLength?: number;

@@ -6,7 +6,7 @@ interface Cause {
 	reason: string;
 	/** For Kong's log and with `verbose` for the client; `{name}` is filled in. */
 	text: string;
-	/** What it means and what to do, for the README; Markdown. */
+	/** What it means and what to do, for docs/errors.md; Markdown. */
 	means: string;
 }
 
@@ -20,7 +20,7 @@ export const TITLES = {
 
 /**
  * Every cause for which the plugin refuses a request, but for an unusable configuration, whose texts are
- * as many as its fields. The README's table "When it fails" is made from it.
+ * as many as its fields. The table of docs/errors.md is made from it.
  */
 export const REFUSALS = {
 	nobody_authenticated: {

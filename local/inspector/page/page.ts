@@ -38,7 +38,7 @@ async function main(): Promise<void> {
 	byId("flows").replaceChildren(...settings.flows.map(flowButton));
 	if (!settings.flows.length)
 		byId("outcome").textContent =
-			"This backend cannot send requests itself: use the curl commands of the README.";
+			"This backend cannot send requests itself: use the curl commands of docs/use-cases.md.";
 	paste.addEventListener("input", () => {
 		tamper.checked = false;
 		show();

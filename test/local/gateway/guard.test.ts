@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
@@ -184,15 +185,15 @@ describe("the guard", () => {
 	});
 });
 
-describe("the guard of README for a token in Authorization", () => {
-	const CODE: Record<string, string> = {
-		"pre-function":
-			'kong.ctx.shared.client_authorization = kong.request.get_header("Authorization")',
-		"post-function": `
-			local now = kong.request.get_header("Authorization")
-			if not now or now == kong.ctx.shared.client_authorization then
-				return kong.response.exit(503, { message = "Service unavailable" })
-			end`,
+describe("the guard of its page for a token in Authorization", () => {
+	// As the page has it: two blocks of Lua.
+	const page = readFileSync(join(packageRoot(), "docs/guard.md"), "utf8");
+	const [pre = "", post = ""] = [
+		...page.matchAll(/```lua\n([\s\S]*?)```/g),
+	].map(([, lua]) => lua);
+	const CODE: Record<string, string | undefined> = {
+		"pre-function": pre,
+		"post-function": post,
 	};
 
 	test("takes what the client sent for no token", async () => {

@@ -109,7 +109,9 @@ test("no backend gets a token but one of its own configuration, whatever the cli
 	rpc.close();
 	await server.stop();
 
-	expect([...statuses.keys()].sort()).toEqual([200, 500]);
+	// Kong's and the gateway's own refusals: 502 where the backend's connection just ended.
+	expect(statuses.get(500)).toBeGreaterThan(0);
+	expect([...statuses.keys()].filter((code) => code < 500)).toEqual([200]);
 	expect(arrived.length).toBe(statuses.get(200));
 	for (const { index, token } of arrived) {
 		const { payload } = await jwtVerify(token, keys[index] as KeyObject, {
