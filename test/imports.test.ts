@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 	local: ["declarative", "pluginserver", "plugins", "jwk", "schema"],
 	cli: ["local", "declarative", "pluginserver", "plugins", "jwk", "schema"],
 	"test-keys": ["local", "jwk"],
+	examples: ["local", "jwk", "schema"],
 	bench: [
 		"test",
 		"local",
