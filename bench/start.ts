@@ -12,15 +12,23 @@ import { inTurns, ratios, spread, table } from "./rounds";
 
 const NAMES = ["stock", "dedicated", "executable"] as const;
 
+const LABELS = {
+	query: "query command, ms",
+	socket: "to its socket, ms",
+	memory: "idle memory, MB",
+};
+
 async function cost(name: (typeof NAMES)[number]) {
 	const [program = "", ...args] = SERVERS[name];
 	const started = performance.now();
 	execFileSync(program, [...args, "--dump-all-plugins"]);
 	const query = performance.now() - started;
+	const socketStarted = performance.now();
 	const server = await LoadedServer.start(name, 0);
+	const socket = performance.now() - socketStarted;
 	const { memory } = server;
 	await server.stop();
-	return { query, memory };
+	return { query, socket, memory };
 }
 
 const INSTANCES = amount(1000);
@@ -75,13 +83,13 @@ async function instances(): Promise<string> {
 
 report("start", async () => {
 	const rounds = await inTurns(NAMES, cost);
-	const rows = (["query", "memory"] as const).map((what) => {
+	const rows = (["query", "socket", "memory"] as const).map((what) => {
 		const columns = NAMES.map((name) =>
 			(rounds.get(name) ?? []).map((round) => round[what]),
 		);
 		const [stock = [], dedicated = [], executable = []] = columns;
 		return [
-			what === "query" ? "query command, ms" : "idle memory, MB",
+			LABELS[what],
 			...columns.map((figures) => spread(figures)),
 			spread(ratios(dedicated, stock), 2),
 			spread(ratios(executable, stock), 2),
