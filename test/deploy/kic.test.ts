@@ -212,30 +212,67 @@ test("the JWKS route answers by itself, across origins, on a Service without oth
 describe("gateways", () => {
 	const values = parse(readFileSync(join(FOLDER, "values.yaml"), "utf8"));
 
-	test("of the chart kong/ingress have the plugin as those of kong/kong do", () => {
+	/** The container that runs the plugin server, and what Kong is told of it. */
+	interface Sidecar {
+		image: string;
+		command: string[];
+		volumeMounts: object[];
+	}
+	const SOCKET = "/x-custom-jwt/run/socket";
+	const SIDECAR = {
+		image: `${values.image.repository}:${version}`,
+		command: [
+			"/usr/local/bin/node",
+			"/opt/x-custom-jwt-pluginserver.js",
+			"--socket",
+			SOCKET,
+		],
+		volumeMounts: [{ name: "x-custom-jwt", mountPath: "/x-custom-jwt" }],
+	};
+
+	test("of the chart kong/ingress have the image and the key of those of kong/kong", () => {
 		const { gateway } = parse(textOf("values.yaml"));
 		const { effectiveSemver, ...image } = gateway.image;
-		expect(values).toMatchObject({ ...gateway, image });
+		expect(values).toMatchObject({ image, customEnv: gateway.customEnv });
 		// It is built on open-source Kong.
 		const dockerfile = readFileSync(join(packageRoot(), "Dockerfile"), "utf8");
 		expect(dockerfile).toContain(`=kong:${effectiveSemver}-`);
-		for (const name of Object.keys(values.env).filter((name) =>
-			name.startsWith("plugin"),
-		))
-			expect(gateway.env).toHaveProperty(name);
 	});
 
-	test("of the operator have this version, its probe and the key", () => {
+	test("of the chart kong/ingress run the plugin server beside Kong, whose GET / the controller reads", () => {
+		const { env, deployment, readinessProbe } = parse(
+			textOf("values.yaml"),
+		).gateway;
+		expect(env).toMatchObject({
+			plugins: values.env.plugins,
+			pluginserver_names: "sidecar",
+			pluginserver_sidecar_socket: SOCKET,
+			pluginserver_sidecar_query_cmd:
+				values.env.pluginserver_x_custom_jwt_query_cmd,
+		});
+		expect(Object.keys(env).join()).not.toContain("start_cmd");
+		const [sidecar]: Sidecar[] = deployment.sidecarContainers;
+		expect(sidecar).toMatchObject(SIDECAR);
+		expect(deployment.userDefinedVolumeMounts).toEqual(SIDECAR.volumeMounts);
+		const { command } = readinessProbe.exec;
+		expect(command.slice(0, 4)).toEqual(SIDECAR.command);
+	});
+
+	test("of the operator have the same", () => {
 		const [{ spec }] = objectsIn("dataplane.yaml");
-		const [proxy] = spec.deployment.podTemplateSpec.spec.containers;
-		expect(proxy.image).toBe(`${values.image.repository}:${version}`);
-		const program = values.readinessProbe.exec.command.slice(0, 2);
+		const { containers } = spec.deployment.podTemplateSpec.spec;
+		const [proxy, sidecar] = containers;
+		expect(proxy.image).toBe(SIDECAR.image);
+		expect(sidecar).toMatchObject(SIDECAR);
+		expect(proxy.volumeMounts).toEqual(SIDECAR.volumeMounts);
 		expect(proxy.startupProbe.exec.command).toEqual([
-			...program,
-			"--socket",
-			"/usr/local/kong/x_custom_jwt.socket",
+			...SIDECAR.command,
 			"--health",
 		]);
+		expect(proxy.env).toContainEqual({
+			name: "KONG_PLUGINSERVER_SIDECAR_SOCKET",
+			value: SOCKET,
+		});
 		expect(proxy.env).toContainEqual({
 			name: "X_CUSTOM_JWT_PRIVATE_JWK",
 			...values.customEnv.x_custom_jwt_private_jwk,
