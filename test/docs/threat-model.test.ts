@@ -5,9 +5,12 @@ import { packageRoot } from "../../schema/package-root";
 
 const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 
-const named = [
-	...read("docs/threat-model.md").matchAll(/`(test\/[\w./-]+)` "([^"]+)"/g),
-].map(([, file = "", title = ""]) => ({ file, title }));
+/** The page, whose lines break anywhere, as one line. */
+const page = read("docs/threat-model.md").replace(/\s+/g, " ");
+
+const named = [...page.matchAll(/`(test\/[\w./-]+)` "([^"]+)"/g)].map(
+	([, file = "", title = ""]) => ({ file, title }),
+);
 
 test("names tests", () => {
 	expect(named.length).toBeGreaterThan(30);
