@@ -176,6 +176,14 @@ test("plugin.yaml and plugin-secret.yaml are one object but for the key", () => 
 	expect({ ...byReference, config }).toEqual(object);
 });
 
+test("the API key is kept from the backend, in Kong before 3.14 too", () => {
+	const [keyAuth] = objectsIn("orders.yaml");
+	expect(keyAuth).toMatchObject({
+		plugin: "key-auth",
+		config: { hide_credentials: true },
+	});
+});
+
 test("routes name plugins that are there", () => {
 	const objects = FILES.flatMap(objectsIn);
 	const names = objects
