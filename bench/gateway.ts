@@ -1,81 +1,107 @@
 /**
- * What does a request through the local gateway cost, from the client's side: without the plugin, with it,
- * with its tokens reused, and with ES256? On the dedicated plugin server.
+ * What does a request through a gateway cost, from the client's side: key-auth alone, with each algorithm, and with
+ * tokens reused? On the local gateway with the dedicated plugin server, or on any other:
+ *   npm run bench -- gateway --configuration=bench.yml                       writes what it is to run
+ *   npm run bench -- gateway --proxy=http://localhost:8000 --process=nginx: worker --process=pluginserver
  */
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import autocannon from "autocannon";
 import { startDemo } from "../local/demo/demo";
 import { testKey } from "../local/demo/flows";
-import { loadDeclarative, type ServedRoute } from "../local/gateway/entities";
+import { parseDeclarative } from "../local/gateway/entities";
 import { stderrLog } from "../local/gateway/log";
+import { close } from "../local/http";
 import { SERVERS } from "./load";
-import { cpuMicroseconds } from "./proc";
-import { amount, report } from "./report";
+import { cpuMicroseconds, processesNamed } from "./proc";
+import { amount, option, options, report } from "./report";
 import { inTurns, ratios, spread, table } from "./rounds";
 
 const CONNECTIONS = 32;
+const API_KEY = "an API key of the benchmark";
+/** Where the gateway finds the backend, which this script is. */
+const BACKEND_PORT = 9100;
 
-/** How each side's configuration of the plugin differs from kong.yml's; one is without the plugin. */
-const SIDES = {
+const key = (name: string) => testKey(`${name}-jwk-private.json`);
+
+/** The plugin's configuration on each side; one is without the plugin. */
+const SIDES: Record<string, object | undefined> = {
 	"no plugin": undefined,
-	RS256: {},
-	"RS256, reused": { reuse_for: 600 },
-	ES256: { private_jwk: testKey("ES256-jwk-private.json") },
+	RS256: { private_jwk: key("RS256") },
+	ES256: { private_jwk: key("ES256") },
+	EdDSA: { private_jwk: key("EdDSA") },
+	"RS256, reused": { private_jwk: key("RS256"), reuse_for: 600 },
+	"ES256, reused": { private_jwk: key("ES256"), reuse_for: 600 },
 };
+const SIDE_NAMES = Object.keys(SIDES);
 
-type Side = keyof typeof SIDES;
+const pathOf = (side: string) => `/${side.toLowerCase().replace(/\W+/g, "-")}`;
 
-const pathOf = (side: Side) => `/${encodeURIComponent(side)}`;
+/** Declarative configuration with a route for each side; JSON, which is YAML. */
+function configuration(): string {
+	const routes = SIDE_NAMES.map((side) => {
+		const config = SIDES[side];
+		const own = config && [
+			{ name: "x-custom-jwt", config: { ...config, auth_methods: ["key"] } },
+		];
+		return {
+			name: `bench${pathOf(side).replace("/", "-")}`,
+			protocols: ["http", "https"],
+			paths: [pathOf(side)],
+			plugins: [{ name: "key-auth" }, ...(own ?? [])],
+		};
+	});
+	const file = {
+		_format_version: "3.0",
+		services: [
+			{ name: "bench", url: `http://127.0.0.1:${BACKEND_PORT}`, routes },
+		],
+		consumers: [{ username: "bench", keyauth_credentials: [{ key: API_KEY }] }],
+	};
+	return `${JSON.stringify(file, null, "\t")}\n`;
+}
 
-/** The route with key-auth, at a path of the side's. */
-function routeOf(side: Side, route: ServedRoute): ServedRoute {
-	const config = SIDES[side];
+/** The gateway to measure, and the processes whose CPU time is told, by name. */
+async function gateway() {
+	const proxy = option("proxy");
+	if (proxy)
+		return {
+			url: proxy.replace(/\/+$/, ""),
+			processes: Object.fromEntries(
+				options("process").map((name) => [name, processesNamed(name)]),
+			),
+			end: async () => {},
+		};
+	const demo = await startDemo({
+		configuration: parseDeclarative(configuration(), "bench"),
+		log: stderrLog("error"),
+		pluginServerCommand: SERVERS.dedicated,
+	});
 	return {
-		...route,
-		entity: { ...route.entity, paths: [pathOf(side)] },
-		plugins: route.plugins.flatMap((plugin) => {
-			// Without the guard, whose Lua costs more here than in Kong.
-			if (plugin.name.endsWith("-function")) return [];
-			if (plugin.name !== "x-custom-jwt") return [plugin];
-			if (!config) return [];
-			const id = `${plugin.id} ${side}`;
-			return [{ ...plugin, id, config: { ...plugin.config, ...config } }];
-		}),
+		url: demo.gateway.httpUrl,
+		processes: { "plugin server": [demo.pluginServer.pid ?? 0] },
+		end: demo.close,
 	};
 }
 
-report("gateway", async () => {
+async function measure(): Promise<string[]> {
 	// Verifies nothing: what a backend does with a token is not the question.
 	const backend = createServer((_, response) => response.end("ok"));
-	backend.listen(0, "localhost");
+	backend.listen(BACKEND_PORT, "127.0.0.1");
 	await once(backend, "listening");
-	const configuration = loadDeclarative(["kong.yml"]);
-	const sides = Object.keys(SIDES) as Side[];
-	const demo = await startDemo({
-		configuration: {
-			...configuration,
-			routes: configuration.routes
-				.filter(({ entity }) => entity.name === "apiKey")
-				.flatMap((route) => sides.map((side) => routeOf(side, route))),
-		},
-		resolve: [
-			["httpbin:9000", `localhost:${(backend.address() as AddressInfo).port}`],
-		],
-		log: stderrLog("warn"),
-		pluginServerCommand: SERVERS.dedicated,
-	});
-	const load = async (side: Side) => {
-		const pid = demo.pluginServer.pid ?? 0;
-		const before = cpuMicroseconds(pid);
+	const { url, processes, end } = await gateway();
+	const load = async (side: string) => {
+		const cpuOf = (pids: number[]) =>
+			pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0);
+		const before = Object.values(processes).map(cpuOf);
 		const { requests, latency, duration, non2xx, errors } = await autocannon({
-			url: demo.gateway.httpUrl + pathOf(side),
-			headers: { apikey: "012345AZERTY!" },
+			url: url + pathOf(side),
+			headers: { apikey: API_KEY },
 			connections: CONNECTIONS,
 			// In a thread of its own.
 			workers: 1,
-			duration: amount(1.2),
+			duration: amount(1.5),
 		});
 		if (non2xx + errors > 0)
 			throw new Error(`${side}: ${non2xx + errors} requests failed`);
@@ -83,18 +109,20 @@ report("gateway", async () => {
 			requests: requests.total / duration,
 			p50: latency.p50,
 			p99: latency.p99,
-			p999: latency.p99_9,
-			cpu: (cpuMicroseconds(pid) - before) / requests.total,
+			cpu: Object.values(processes).map(
+				(pids, i) => (cpuOf(pids) - (before[i] ?? 0)) / requests.total,
+			),
 		};
 	};
-	for (const side of sides) await load(side);
-	const rounds = await inTurns(sides, load);
-	await demo.close();
-	backend.close();
-	backend.closeAllConnections();
+	for (const side of SIDE_NAMES) await load(side);
+	const rounds = await inTurns(SIDE_NAMES, load);
+	await end();
+	await close(backend);
 
-	const column = (side: Side, name: keyof Awaited<ReturnType<typeof load>>) =>
-		(rounds.get(side) ?? []).map((round) => round[name]);
+	const figures = (
+		side: string,
+		of: (round: Awaited<ReturnType<typeof load>>) => number,
+	) => (rounds.get(side) ?? []).map(of);
 	return [
 		table(
 			[
@@ -103,21 +131,28 @@ report("gateway", async () => {
 				"ratio to no plugin",
 				"p50, ms",
 				"p99, ms",
-				"p99.9, ms",
-				"plugin server CPU, µs/request",
+				...Object.keys(processes).map((name) => `CPU of ${name}, µs/request`),
 			],
-			sides.map((side) => [
+			SIDE_NAMES.map((side) => [
 				side,
-				spread(column(side, "requests")),
+				spread(figures(side, ({ requests }) => requests)),
 				spread(
-					ratios(column(side, "requests"), column("no plugin", "requests")),
+					ratios(
+						figures(side, ({ requests }) => requests),
+						figures("no plugin", ({ requests }) => requests),
+					),
 					2,
 				),
-				spread(column(side, "p50")),
-				spread(column(side, "p99")),
-				spread(column(side, "p999")),
-				SIDES[side] ? spread(column(side, "cpu")) : "",
+				spread(figures(side, ({ p50 }) => p50)),
+				spread(figures(side, ({ p99 }) => p99)),
+				...Object.keys(processes).map((_, i) =>
+					spread(figures(side, ({ cpu }) => cpu[i] ?? 0)),
+				),
 			]),
 		),
 	];
-});
+}
+
+const file = option("configuration");
+if (file) writeFileSync(file, configuration());
+else report("gateway", measure);

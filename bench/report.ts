@@ -9,8 +9,21 @@ const { values: flags } = parseArgs({
 	options: {
 		quick: { type: "boolean", default: false },
 		write: { type: "boolean", default: false },
+		configuration: { type: "string" },
+		proxy: { type: "string" },
+		process: { type: "string", multiple: true, default: [] },
 	},
 });
+
+/** An option of the script that measures a gateway. */
+export function option(name: "configuration" | "proxy"): string | undefined {
+	return flags[name];
+}
+
+/** All values of an option that may come several times. */
+export function options(name: "process"): string[] {
+	return flags[name];
+}
 
 /** Whether the README and its plots are written. */
 export const isWriting = flags.write;

@@ -1,5 +1,7 @@
 /** Rounds of a measurement, and what is said of their figures. */
 
+import { amount } from "./report";
+
 /** How many rounds a figure is the median of. */
 export const ROUNDS = 5;
 
@@ -14,7 +16,7 @@ export async function inTurns<Side, Figures>(
 	measure: (side: Side, round: number) => Figures | Promise<Figures>,
 ): Promise<Map<Side, Figures[]>> {
 	const figures = new Map<Side, Figures[]>(sides.map((side) => [side, []]));
-	for (let round = 0; round < ROUNDS; round++)
+	for (let round = 0; round < amount(ROUNDS); round++)
 		for (const side of sides)
 			figures.get(side)?.push(await measure(side, round));
 	return figures;
