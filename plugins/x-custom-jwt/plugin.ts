@@ -113,7 +113,7 @@ export class Plugin {
 		await facts.learn(
 			reuse?.byCredential ? reuseQuestions(config) : this.#questions,
 		);
-		requireForwarded(config, facts.get(CONNECTION.about, CONNECTION.name));
+		requireNotDropped(config, facts.get(CONNECTION.about, CONNECTION.name));
 		const isPreflight =
 			!config.run_on_preflight && facts.get("method") === "OPTIONS";
 		const credential = facts.get("credential");
@@ -181,7 +181,7 @@ export class Plugin {
 }
 
 /** After the plugins Kong drops what the client's `Connection` names: no token must be among it. */
-function requireForwarded(
+function requireNotDropped(
 	{ upstream_custom_jwt_header: header }: Config,
 	connection = "",
 ): void {
