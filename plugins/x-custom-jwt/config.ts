@@ -183,8 +183,22 @@ function requireClearable({
 		);
 }
 
-/** Headers of one connection, or about the message, in which no token arrives. */
-const NOT_FORWARDED = [...HOP_BY_HOP, "content-length", "host"];
+/** Headers of one connection, about the message, or that Kong writes over (Kong: nginx_kong.lua): no token arrives in them. */
+const NOT_FORWARDED = [
+	...HOP_BY_HOP,
+	"content-length",
+	"host",
+	"proxy",
+	"via",
+	"x-forwarded-for",
+	"x-forwarded-host",
+	"x-forwarded-path",
+	"x-forwarded-port",
+	"x-forwarded-prefix",
+	"x-forwarded-proto",
+	"x-kong-request-id",
+	"x-real-ip",
+];
 
 /** Lua has one type for both: an empty array may come as an empty object. */
 function withArrays(raw: unknown): unknown {

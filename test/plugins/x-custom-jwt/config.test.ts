@@ -202,6 +202,8 @@ describe("a configuration is refused, naming the field,", () => {
 		["upstream_custom_jwt_header", "X Custom Jwt"],
 		["upstream_custom_jwt_header", "Connection"],
 		["upstream_custom_jwt_header", "content-length"],
+		["upstream_custom_jwt_header", "Proxy"],
+		["upstream_custom_jwt_header", "X-Forwarded-Host"],
 		["upstream_custom_jwt_header", ""],
 		["downstream_custom_jwt_header", "X-Custom-Jwt:"],
 		["verbose", "true"],
