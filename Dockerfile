@@ -32,7 +32,7 @@ FROM ${OPEN_SOURCE_IMAGE} AS open-source
 FROM ${ENTERPRISE_IMAGE} AS enterprise
 
 FROM ${KONG_IMAGE} AS kong
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Kong Gateway with x-custom-jwt" \
       org.opencontainers.image.description="Kong data plane that hands the backend a JWT that says whom Kong authenticated" \
