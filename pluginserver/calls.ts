@@ -2,7 +2,7 @@
 import { refused } from "../plugins/x-custom-jwt/errors";
 import type { Decision, Question } from "../plugins/x-custom-jwt/facts";
 import { digestOf } from "./body";
-import { type FrameWriter, TOO_LONG } from "./frames";
+import { type FrameWriter, framesOf, TOO_LONG } from "./frames";
 import { oneLine } from "./log";
 import { type Json, PDK, type PdkMethod, RpcReturn } from "./messages";
 import { decode } from "./protobuf";
@@ -12,21 +12,31 @@ export type Result = Buffer | typeof TOO_LONG;
 
 /** A PDK call, ready to go out, with what makes an answer of its result. */
 export interface Call {
-	write(frames: FrameWriter): void;
+	frames: Buffer;
 	answer(result: Result): unknown;
 }
 
 /** So many arguments Kong reads of a query, unless told otherwise. */
 const MAX_QUERY_ARGUMENTS = 100;
 
+/** Most questions are the same objects for all requests of an instance. */
+const calls = new WeakMap<Question, Call>();
+
+/** The call that answers a question. */
+export function callFor(question: Question): Call {
+	const known = calls.get(question);
+	if (known) return known;
+	const made = newCall(question);
+	calls.set(question, made);
+	return made;
+}
+
 /**
- * The call that answers a question.
- *
  * Where Kong has a typed call and a context, it is the one that gives the whole entity and does not raise:
  * `kong.client.get_credential` has no more than the id, `kong.request.get_query_arg` ends a request whose
  * argument has no value with 500 (Kong facts).
  */
-export function callFor(question: Question): Call {
+function newCall(question: Question): Call {
 	switch (question.about) {
 		case "credential":
 			return call(PDK.getCtx, { v: "authenticated_credential" });
@@ -86,7 +96,7 @@ function call<Argument, Content>(
 	answer: (content: Content) => unknown = (content) => content,
 ): Call {
 	return {
-		write: (frames) => writeCall(frames, method, argument),
+		frames: framesOf((frames) => writeCall(frames, method, argument)),
 		answer(result) {
 			if (result === TOO_LONG)
 				throw refused("long_answer", { method: method.name });
@@ -98,11 +108,11 @@ function call<Argument, Content>(
 }
 
 function bodyCall(maxBytes: number): Call {
-	const { write, answer } = call(PDK.getRawBody, {}, (body) =>
+	const { frames, answer } = call(PDK.getRawBody, {}, (body) =>
 		digestOf(body, maxBytes),
 	);
 	return {
-		write,
+		frames,
 		answer: (result) =>
 			result === TOO_LONG ? { tooLarge: true } : answer(result),
 	};

@@ -47,6 +47,8 @@ export class Connection implements Channel {
 		socket.on("data", (chunk) => {
 			for (const frame of this.#frames.read(chunk)) this.#take(frame);
 		});
+		// At Kong's end nothing is to come; closing this side by itself first is a system call for nobody.
+		socket.on("end", () => socket.destroy());
 		// A reset connection; `close` follows.
 		socket.on("error", () => {});
 		socket.on("close", () => this.#event?.abandon());
@@ -57,10 +59,7 @@ export class Connection implements Channel {
 		return new Promise((resolve) => {
 			if (calls.length === 0) return resolve([]);
 			this.#exchange = { results: [], count: calls.length, resolve };
-			const frames = framesOf((frames) => {
-				for (const call of calls) call.write(frames);
-			});
-			this.#send(frames);
+			this.#send(Buffer.concat(calls.map(({ frames }) => frames)));
 		});
 	}
 

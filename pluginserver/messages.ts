@@ -28,25 +28,39 @@ export type Json =
 
 /**
  * `google.protobuf.Value`, as plain JavaScript. Kong's `nil` is `undefined`, and so is a value without a
- * kind: a database's null within an entity (Kong: pb_rpc.lua, `structpb_value`).
+ * kind: a database's null within an entity (Kong: pb_rpc.lua, `structpb_value`). Read without the objects between
+ * that the fields would make: entities come with every request.
  */
 export const Value: Message<Json> = {
 	read(reader, end) {
-		const kind = ValueKind.read(reader, end);
-		if (kind.string !== undefined) return kind.string;
-		if (kind.struct) return kind.struct;
-		if (kind.number !== undefined) return kind.number;
-		return kind.list ?? kind.bool;
+		let value: Json;
+		while (reader.pos < end) {
+			const tag = reader.readVarint();
+			if (tag === STRING) value = reader.readText();
+			else if (tag === STRUCT) value = Struct.read(reader, reader.readEnd());
+			else if (tag === NUMBER) value = reader.readDouble();
+			else if (tag === BOOL) value = reader.readBoolean();
+			else if (tag === LIST) value = ListValue.read(reader, reader.readEnd());
+			else reader.skip(tag);
+		}
+		reader.requireAt(end);
+		return value;
 	},
 	write: (value, writer) => ValueKind.write(kindOf(value), writer),
 };
 
 /** `google.protobuf.Struct` */
 export const Struct: Message<{ [name: string]: Json }> = {
-	read(reader: Reader, end: number) {
-		const { fields = [] } = StructFields.read(reader, end);
+	read(reader, end) {
+		const members: [string, Json][] = [];
+		while (reader.pos < end) {
+			const tag = reader.readVarint();
+			if (tag === FIELDS) members.push(readMember(reader, reader.readEnd()));
+			else reader.skip(tag);
+		}
+		reader.requireAt(end);
 		// Unlike an assignment, it makes a member of any name, `__proto__` too.
-		return Object.fromEntries(fields.map(({ key, value }) => [key, value]));
+		return Object.fromEntries(members);
 	},
 	write(struct: { [name: string]: Json }, writer: PbfWriter) {
 		const fields = Object.entries(struct).map(([key, value]) => ({
@@ -56,6 +70,19 @@ export const Struct: Message<{ [name: string]: Json }> = {
 		StructFields.write({ fields }, writer);
 	},
 };
+
+function readMember(reader: Reader, end: number): [string, Json] {
+	let key = "";
+	let value: Json;
+	while (reader.pos < end) {
+		const tag = reader.readVarint();
+		if (tag === KEY) key = reader.readText();
+		else if (tag === VALUE) value = Value.read(reader, reader.readEnd());
+		else reader.skip(tag);
+	}
+	reader.requireAt(end);
+	return [key, value];
+}
 
 /** `google.protobuf.ListValue` */
 export const ListValue: Message<Json[]> = {
@@ -79,6 +106,11 @@ const StructFields = message({
 });
 
 const ListValues = message({ values: repeated(nested(1, Value)) });
+
+// Tags of the fields above: number and wire type.
+const [NUMBER, STRING, BOOL] = [0x11, 0x1a, 0x20];
+const [STRUCT, LIST] = [0x2a, 0x32];
+const [FIELDS, KEY, VALUE] = [0x0a, 0x0a, 0x12];
 
 function kindOf(value: Json) {
 	if (typeof value === "string") return { string: value };

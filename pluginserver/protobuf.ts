@@ -1,12 +1,21 @@
 import { PbfReader, type PbfWriter } from "pbf";
 
+const NOTHING = Buffer.alloc(0);
+
 /** Bytes that are no message of the wanted type. */
 export class MalformedMessage extends Error {}
 
-/** Reads one frame's payload, never past its end. */
+/** Reads a frame's payload, never past its end. There is one, which takes one payload after the other. */
 export class Reader extends PbfReader {
-	constructor(readonly bytes: Buffer) {
-		super(bytes);
+	bytes: Buffer = NOTHING;
+
+	/** Begins with a payload. */
+	take(bytes: Buffer): this {
+		this.bytes = bytes;
+		this.buf = bytes;
+		this.length = bytes.length;
+		this.pos = 0;
+		return this;
 	}
 
 	/**
@@ -20,6 +29,11 @@ export class Reader extends PbfReader {
 		return end;
 	}
 
+	/** @throws {MalformedMessage} when the last field did not end there */
+	requireAt(end: number): void {
+		if (this.pos !== end) throw new MalformedMessage();
+	}
+
 	/** A text; bytes that are no UTF-8 (overlong ones too) become U+FFFD, and a mark at its start stays. */
 	readText(): string {
 		const end = this.readEnd();
@@ -27,7 +41,16 @@ export class Reader extends PbfReader {
 		this.pos = end;
 		return text;
 	}
+
+	/** Without a view for each payload, which the library's needs. */
+	override readDouble(): number {
+		const value = this.bytes.readDoubleLE(this.pos);
+		this.pos += 8;
+		return value;
+	}
 }
+
+const reader = new Reader(NOTHING);
 
 /** One field of a message: its number, and how its value is written. */
 export interface Field<T> {
@@ -58,24 +81,26 @@ export type Of<M> = M extends Message<infer T> ? T : never;
 
 /** A message by its fields. Fields with other numbers are skipped, as proto3 wants it. */
 export function message<F extends Fields>(fields: F): Message<MembersOf<F>> {
-	const named = Object.entries(fields);
-	const byNumber: ([string, Field<unknown>] | undefined)[] = [];
-	for (const entry of named) byNumber[entry[1].number] = entry;
+	const named = Object.entries(fields).map(([name, field]) => ({
+		name,
+		field,
+	}));
+	const byNumber: ((typeof named)[number] | undefined)[] = [];
+	for (const one of named) byNumber[one.field.number] = one;
 	return {
 		read(reader, end) {
 			const members: Record<string, unknown> = {};
 			while (reader.pos < end) {
 				const tag = reader.readVarint();
-				const [name, field] = byNumber[tag >>> 3] ?? [];
-				if (name === undefined || field?.wireType !== (tag & 7))
-					reader.skip(tag);
-				else members[name] = field.read(reader, members[name]);
+				const one = byNumber[tag >>> 3];
+				if (one?.field.wireType !== (tag & 7)) reader.skip(tag);
+				else members[one.name] = one.field.read(reader, members[one.name]);
 			}
-			if (reader.pos !== end) throw new MalformedMessage();
+			reader.requireAt(end);
 			return members as MembersOf<F>;
 		},
 		write(value, writer) {
-			for (const [name, field] of named)
+			for (const { name, field } of named)
 				if (value[name] !== undefined) field.write(writer, value[name]);
 		},
 	};
@@ -88,12 +113,20 @@ export function message<F extends Fields>(fields: F): Message<MembersOf<F>> {
  */
 export function decode<T>(type: Message<T>, payload: Buffer): T {
 	try {
-		return type.read(new Reader(payload), payload.length);
+		return type.read(reader.take(payload), payload.length);
 	} catch {
 		// The library's own errors, and a stack that nested values used up.
 		throw new MalformedMessage();
+	} finally {
+		// It may be of 16 MB.
+		reader.take(NOTHING);
 	}
 }
+
+/** Up to here the library is as quick, which writes one character after the other. */
+const SHORT = 32;
+
+const encoder = new TextEncoder();
 
 /** `string` */
 export function text(number: number): Field<string> {
@@ -101,7 +134,18 @@ export function text(number: number): Field<string> {
 		number,
 		wireType: 2,
 		read: (reader) => reader.readText(),
-		write: (writer, value) => writer.writeStringField(number, value),
+		write(writer, value) {
+			if (value.length <= SHORT) {
+				writer.writeStringField(number, value);
+				return;
+			}
+			const length = Buffer.byteLength(value);
+			writer.writeTag(number, 2);
+			writer.writeVarint(length);
+			writer.realloc(length);
+			encoder.encodeInto(value, writer.buf.subarray(writer.pos));
+			writer.pos += length;
+		},
 	};
 }
 

@@ -42,6 +42,11 @@ const OTHER_MARKS: readonly Question[] = [
 	{ about: "header", name: "authorization" },
 ];
 
+/** What Kong's jwt plugin leaves. */
+const VALIDATED_TOKEN: readonly Question[] = [
+	{ about: "shared", name: "authenticated_jwt_token" },
+];
+
 /**
  * What tells whom Kong authenticated, besides the credential and the consumer.
  *
@@ -52,8 +57,7 @@ export function identityQuestions(
 	config: IdentityConfig,
 ): readonly Question[] {
 	const method = methodOf(credential);
-	if (method === "jwt")
-		return [{ about: "shared", name: "authenticated_jwt_token" }];
+	if (method === "jwt") return VALIDATED_TOKEN;
 	if (method) return [];
 	if (credential && acceptsOnlyKeys(config))
 		return [{ about: "header", name: config.apikey_header }];

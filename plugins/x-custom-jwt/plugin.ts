@@ -75,9 +75,13 @@ export class Plugin {
 	 * @returns never rejects: a request whose plugin fails may go through without a token (Kong fact)
 	 */
 	async decide(ask: Ask): Promise<Decision> {
-		const decision = await this.#decide(new Facts(ask)).catch((thrown) =>
-			this.#refuse(thrown),
-		);
+		let decision: Decision;
+		try {
+			decision = await this.#decide(new Facts(ask));
+		} catch (thrown) {
+			decision = this.#refuse(thrown);
+		}
+		if (this.#warnings.length === 0) return decision;
 		const warnings = this.#warnings.splice(0);
 		return { ...decision, log: [...warnings, ...decision.log] };
 	}
