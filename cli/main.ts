@@ -30,7 +30,7 @@ const program = new Command("x-custom-jwt")
 Exit codes: 0 done or yes, 1 no, 2 no answer (a wrong option, a file or URL that cannot be read).
 
 Example:
-  $ x-custom-jwt keys generate --alg ES256 --out keys/2027
+  $ x-custom-jwt keys generate --out keys/2027
   $ x-custom-jwt config check kong.yml`,
 	)
 	.addCommand(init())

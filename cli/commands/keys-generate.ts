@@ -22,7 +22,7 @@ export function keysGenerate() {
 		.addOption(
 			new Option("--alg <alg>", "JWS algorithm")
 				.choices(PUBLIC_KEY_ALGORITHMS)
-				.default("RS256"),
+				.default("ES256"),
 		)
 		.option("--kid <id>", "key ID (default: the JWK Thumbprint, RFC 7638)", kid)
 		.addOption(
@@ -38,7 +38,7 @@ export function keysGenerate() {
 			"after",
 			`
 Example:
-  $ x-custom-jwt keys generate --alg ES256 --out keys/2027
+  $ x-custom-jwt keys generate --out keys/2027
   $ ls keys/2027
   private-jwk.json  public-jwk.json  public-jwks.json  public.pem`,
 		)
