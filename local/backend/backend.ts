@@ -10,6 +10,7 @@ import {
 	type Inspector,
 	type InspectorOptions,
 	makeInspector,
+	serverTiming,
 } from "../inspector/inspector";
 import { tokenVerifier } from "./verify";
 
@@ -97,16 +98,21 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 	app.all("/anything/*", async (context) => {
 		const { incoming } = context.env;
 		options.onRequest?.(incoming.headers);
+		const start = performance.now();
+		let verifyMs = 0;
 		const answer = (status: 200 | 401 | 502, body: Anything | NotAccepted) => {
-			inspector.record(incoming, status, body);
+			inspector.record(incoming, status, body, verifyMs);
 			return context.body(`${JSON.stringify(body, null, 2)}\n`, status, {
 				"content-type": "application/json",
+				...serverTiming(verifyMs),
 			});
 		};
 		try {
 			const { protectedHeader, payload } = await verify(
 				context.req.header("x-custom-jwt"),
-			);
+			).finally(() => {
+				verifyMs = performance.now() - start;
+			});
 			return answer(200, {
 				method: incoming.method ?? "",
 				url: incoming.url ?? "",

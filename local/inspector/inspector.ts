@@ -19,18 +19,25 @@ export interface InspectorOptions {
 	/** URL of the gateway's JWK Set, as a browser reaches it. */
 	jwksUrl: string;
 	/** The flows that the page has buttons for; none by default. */
-	flows?: () => Promise<{ name: string; send(): Promise<Reply> }[]>;
+	flows?: () => Promise<
+		{ name: string; status: number; send(): Promise<Reply> }[]
+	>;
 }
 
 /** The server's half of the inspector page. */
 export interface Inspector {
 	/** The latest requests, oldest first. */
 	received: ReceivedRequest[];
-	/** Keeps a request that was answered and shows it on open pages. */
+	/**
+	 * Keeps a request that was answered and shows it on open pages.
+	 *
+	 * @param verifyMs how long its token was verified, in milliseconds
+	 */
 	record(
 		request: IncomingMessage,
 		status: number,
 		body: Anything | NotAccepted,
+		verifyMs: number,
 	): void;
 	/** The page at `/`, and what it asks for below `/inspector/`. */
 	routes: Hono<{ Bindings: HttpBindings }>;
@@ -85,7 +92,9 @@ export function makeInspector(
 		request: IncomingMessage,
 		status: number,
 		body: Anything | NotAccepted,
+		verifyMs: number,
 	): void {
+		const incoming = incomingToken(request);
 		const consumer = "jwt" in body ? actorOf(body) : undefined;
 		// Kong says in this header what the client asked it for.
 		const path = request.headers["x-forwarded-path"] ?? request.url;
@@ -97,6 +106,8 @@ export function makeInspector(
 			status,
 			...("reason" in body && { reason: body.reason }),
 			token: String(request.headers["x-custom-jwt"] ?? ""),
+			...(incoming !== undefined && { incoming }),
+			verifyMs,
 		};
 		received.push(item);
 		if (received.length > KEPT) received.shift();
@@ -139,8 +150,11 @@ export function makeInspector(
 			return context.body(content, 200, { "content-type": type });
 		});
 	routes.get("/inspector/settings", async (context) => {
-		const names = (await flows()).map(({ name }) => name);
-		const settings: Settings = { jwksUrl, expectations, flows: names };
+		const settings: Settings = {
+			jwksUrl,
+			expectations,
+			flows: (await flows()).map(({ name, status }) => ({ name, status })),
+		};
 		return context.json(settings);
 	});
 	/** Server-sent events: `requests` with all that are kept, then `request` with each new one. */
@@ -159,10 +173,18 @@ export function makeInspector(
 		const name = context.req.param("name");
 		const flow = (await flows()).find((candidate) => candidate.name === name);
 		if (!flow) return context.notFound();
-		const { status, body } = await flow.send().catch((error: Error) => {
+		const start = performance.now();
+		const { status, headers, body } = await flow.send().catch((error) => {
 			throw new HTTPException(502, { message: error.message });
 		});
-		return context.json({ status, body } satisfies FlowOutcome);
+		const totalMs = performance.now() - start;
+		const verifyMs = verifyTimeIn(headers);
+		return context.json({
+			status,
+			body,
+			totalMs,
+			...(verifyMs !== undefined && { verifyMs }),
+		} satisfies FlowOutcome);
 	});
 	routes.onError((error, context) =>
 		context.json(
@@ -177,4 +199,30 @@ export function makeInspector(
 function actorOf({ jwt }: Anything): string | undefined {
 	const { client_id } = (jwt.claims.act ?? {}) as { client_id?: unknown };
 	return typeof client_id === "string" ? client_id : undefined;
+}
+
+/** The token that a client sends to Kong's jwt or openid-connect plugin, if the gateway passed it on. */
+function incomingToken({
+	headers,
+	url = "",
+}: IncomingMessage): string | undefined {
+	const [, bearer] =
+		/^bearer\s+(\S+)$/i.exec(headers.authorization ?? "") ?? [];
+	const query = new URLSearchParams(url.split("?")[1]);
+	return bearer ?? query.get("jwt") ?? undefined;
+}
+
+/**
+ * The header `Server-Timing` by which the sample backend says how long it verified a token.
+ *
+ * @param milliseconds the time
+ */
+export function serverTiming(milliseconds: number): Record<string, string> {
+	return { "server-timing": `verify;dur=${milliseconds.toFixed(3)}` };
+}
+
+function verifyTimeIn(headers: Reply["headers"]): number | undefined {
+	const value = String(headers["server-timing"] ?? "");
+	const [, milliseconds] = /(?:^|, *)verify;dur=([\d.]+)/.exec(value) ?? [];
+	return milliseconds === undefined ? undefined : Number(milliseconds);
 }

@@ -17,6 +17,10 @@ export interface ReceivedRequest {
 	reason?: string;
 	/** Value of `X-Custom-Jwt`; empty without one. */
 	token: string;
+	/** The request's own token: `Authorization: Bearer`, or `?jwt=`; not verified, maybe no JWT. */
+	incoming?: string;
+	/** Milliseconds the backend took to verify the token, and to fetch the JWK Set when it had none. */
+	verifyMs: number;
 }
 
 /** What the page has to know before it can start. */
@@ -24,12 +28,16 @@ export interface Settings {
 	/** URL of the gateway's JWK Set, as a browser reaches it. */
 	jwksUrl: string;
 	expectations: Expectations;
-	/** Names of the flows that the backend can send. */
-	flows: string[];
+	/** The flows that the backend can send, with the status that each should get. */
+	flows: { name: string; status: number }[];
 }
 
 /** What the gateway answered to a flow. */
 export interface FlowOutcome {
 	status: number;
 	body: string;
+	/** Milliseconds from sending to the end of the answer, as the sender measured them. */
+	totalMs: number;
+	/** Milliseconds of them that the backend took to verify the token; none when it was not reached. */
+	verifyMs?: number;
 }

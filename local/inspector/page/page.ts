@@ -9,13 +9,25 @@ import {
 	withClaims,
 } from "../../../jwk/token";
 import type { FlowOutcome, ReceivedRequest, Settings } from "../protocol";
+import { type Change, type ComparedClaim, compareClaims } from "./claim-change";
 import { claimOrigin } from "./claim-origin";
+import { inPieces } from "./pieces";
 import { type Shown, verdictOn } from "./verdict";
 
 /** As many requests are listed; the backend keeps no more either. */
 const LISTED = 50;
 
+/** JSON of at most as many characters is shown in one line. */
+const ONE_LINE = 60;
+
 const SYMBOLS = { verified: "✓", invalid: "✗", unknown: "?" };
+
+const CHANGES: Record<Change, string> = {
+	kept: "= kept",
+	changed: "≠ changed",
+	added: "+ added",
+	removed: "− removed",
+};
 
 const paste = byId("paste", HTMLTextAreaElement);
 const tamper = byId("tamper", HTMLInputElement);
@@ -24,6 +36,8 @@ const list = byId("requests", HTMLTableSectionElement);
 let settings: Settings;
 /** The request whose token is shown while nothing is pasted. */
 let chosen: ReceivedRequest | undefined;
+/** What is said when none is chosen. */
+let whyNone = "No token chosen.";
 /** Whether the newest request is chosen as it comes. */
 let following = true;
 /** The token on the page, tampered with or not. */
@@ -35,7 +49,11 @@ async function main(): Promise<void> {
 	if (!reply.ok) throw new Error((await reply.json()).message);
 	settings = await reply.json();
 	byId("jwks-url").textContent = settings.jwksUrl;
-	byId("flows").replaceChildren(...settings.flows.map(flowButton));
+	for (const flow of settings.flows) {
+		const group = byId(flow.status < 400 ? "accepted" : "refused");
+		group.append(flowButton(flow));
+	}
+	byId("flows").hidden = !settings.flows.length;
 	if (!settings.flows.length)
 		byId("outcome").textContent =
 			"This backend cannot send requests itself: use the curl commands of docs/use-cases.md.";
@@ -75,8 +93,8 @@ function add(request: ReceivedRequest): void {
 	const row = element(
 		"tr",
 		element("td", time),
-		element("td", printable(request.path)),
-		element("td", printable(request.consumer ?? "none")),
+		element("td", ...pieces(request.path)),
+		element("td", ...pieces(request.consumer ?? "none")),
 		element("td", String(request.status)),
 	);
 	row.lastElementChild?.classList.add(
@@ -101,7 +119,10 @@ function reset(): void {
 	show();
 }
 
-function choose(request: ReceivedRequest, row: HTMLTableRowElement): void {
+function choose(
+	request: ReceivedRequest | undefined,
+	row?: HTMLTableRowElement,
+): void {
 	chosen = request;
 	for (const other of list.rows) {
 		other.classList.toggle("chosen", other === row);
@@ -111,30 +132,63 @@ function choose(request: ReceivedRequest, row: HTMLTableRowElement): void {
 	show();
 }
 
-function flowButton(name: string): HTMLButtonElement {
+function flowButton(flow: Settings["flows"][number]): HTMLButtonElement {
+	const { name } = flow;
 	const button = element("button", name);
 	button.type = "button";
 	button.addEventListener("click", async () => {
 		following = true;
 		reset();
 		const outcome = byId("outcome");
-		outcome.textContent = `${name}: …`;
-		outcome.textContent = `${name}: ${await sendFlow(name).catch(String)}`;
+		outcome.replaceChildren(element("p", `${name}: …`));
+		const lines = await sendFlow(flow).catch((error) => [String(error)]);
+		const [first = "", ...rest] = lines;
+		outcome.replaceChildren(
+			element("p", `${name}: ${first}`),
+			...rest.map((line) => element("p", element("small", line))),
+		);
 	});
 	return button;
 }
 
-/** Has the backend send a flow: a browser cannot show its certificate, nor any header, across origins. */
-async function sendFlow(name: string): Promise<string> {
+/**
+ * Has the backend send a flow: a browser cannot show its certificate, nor any header, across origins.
+ *
+ * @returns what became of it, in lines
+ */
+async function sendFlow({
+	name,
+	status: expected,
+}: Settings["flows"][number]): Promise<string[]> {
 	const url = `/inspector/flows/${encodeURIComponent(name)}`;
 	const reply = await fetch(url, { method: "POST" });
 	const answer = await reply.json();
-	if (!reply.ok) return answer.message;
-	const { status, body }: FlowOutcome = answer;
-	const { jwt, reason } = JSON.parse(body);
-	if (jwt) return `${status}, and the backend verified the token.`;
-	if (reason) return `${status} from the backend: ${reason}`;
-	return `${status} from the gateway itself; the backend did not see the request. ${printable(body)}`;
+	if (!reply.ok) return [answer.message];
+	const { status, body, totalMs, verifyMs }: FlowOutcome = answer;
+	const surprise = status === expected ? [] : [`${expected} was expected.`];
+	if (verifyMs === undefined) {
+		// The token of another request beside this answer would look like its own.
+		whyNone = `None: the gateway answered “${name}” itself.`;
+		choose(undefined);
+		return [
+			`${status} from the gateway itself; the backend did not see the request.`,
+			...surprise,
+			printable(body),
+			`Time: ${inMs(totalMs)}, none of it in the backend.`,
+		];
+	}
+	const { reason } = JSON.parse(body);
+	return [
+		reason
+			? `${status} from the backend: ${printable(String(reason))}`
+			: `${status}, and the backend verified the token.`,
+		...surprise,
+		`Time: ${inMs(totalMs)} in all; ${inMs(verifyMs)} to verify the token in the backend, ${inMs(totalMs - verifyMs)} for gateway, plugin and network.`,
+	];
+}
+
+function inMs(milliseconds: number): string {
+	return `${milliseconds.toFixed(1)} ms`;
 }
 
 /** Shows the pasted token, else that of the chosen request. */
@@ -158,11 +212,11 @@ function show(): void {
 }
 
 function describe(request: ReceivedRequest | undefined): string {
-	if (!request) return "No token chosen.";
-	const { time, path, status, reason, token } = request;
+	if (!request) return whyNone;
+	const { time, path, status, reason, token, verifyMs } = request;
 	return [
-		`Of the request for ${printable(path)} at ${clock(time)},`,
-		`which the backend answered with ${status}.`,
+		`Of the request for ${printable(path)} at ${clock(time)};`,
+		`the backend answered ${status}, after ${inMs(verifyMs)} of verifying.`,
 		reason ? `It said: ${printable(reason)}.` : "",
 		token ? "" : "The request had no header X-Custom-Jwt.",
 	].join(" ");
@@ -184,23 +238,70 @@ function showToken(): void {
 	if (!token) return;
 	byId("header").replaceChildren(
 		...Object.entries(token.header).map(([name, value]) =>
-			member(
-				name,
-				value,
-				name === "jku" ? "shown, never fetched: the URL above is used" : "",
+			element(
+				"tr",
+				rowHeading(name),
+				valueCell(
+					value,
+					name === "jku" ? "shown, never fetched: the URL above is used" : "",
+				),
 			),
 		),
 	);
-	byId("claims").replaceChildren(
-		...Object.entries(token.claims).map(([name, value]) => {
-			const claim = member(name, value, timeNote(name, value));
-			const origin = verdict?.signed
-				? claimOrigin(name, token.claims)
-				: "unknown";
-			claim.append(element("td", origin));
-			return claim;
+	showClaims(token.claims);
+}
+
+/** Beside the claims of the token that the request came with, when it came with one. */
+function showClaims(claims: DecodedToken["claims"]): void {
+	const before = tokenIn(paste.value) ? undefined : decoded(chosen?.incoming);
+	const compared = before
+		? compareClaims(before.claims, claims)
+		: Object.entries(claims).map(([name, outgoing]) => ({ name, outgoing }));
+	byId("comparison").textContent = before ? summary(compared) : "";
+	byId("claims-table").classList.toggle("compared", Boolean(before));
+	const columns = before
+		? ["Claim", "Incoming token", "Gateway's token", "Change", "From"]
+		: ["Claim", "Value", "From"];
+	byId("claims-head").replaceChildren(
+		...columns.map((column) => {
+			const cell = element("th", column);
+			cell.scope = "col";
+			return cell;
 		}),
 	);
+	byId("claims").replaceChildren(
+		...compared.map((claim: Partial<ComparedClaim> & { name: string }) => {
+			const { name, incoming, outgoing, change } = claim;
+			const cells = [valueCell(outgoing, timeNote(name, outgoing))];
+			if (change) {
+				const mark = element("td", CHANGES[change]);
+				mark.className = change;
+				cells.unshift(valueCell(incoming));
+				cells.push(mark);
+			}
+			const row = element("tr", rowHeading(name), ...cells);
+			const origin =
+				change === "removed" ? "incoming token" : originOf(name, claims);
+			row.append(element("td", ...pieces(origin)));
+			// On a phone the columns have no heads.
+			for (const [index, cell] of [...row.cells].entries())
+				cell.dataset.column = columns[index];
+			return row;
+		}),
+	);
+}
+
+function originOf(name: string, claims: DecodedToken["claims"]): string {
+	return verdict?.signed ? claimOrigin(name, claims) : "unknown";
+}
+
+/** What the gateway made of the incoming token's claims. */
+function summary(compared: Partial<ComparedClaim>[]): string {
+	const counts = (Object.keys(CHANGES) as Change[]).map(
+		(change) =>
+			`${compared.filter((claim) => claim.change === change).length} ${change}`,
+	);
+	return `The request came with a token of its own, shown as it came, not verified here: ${counts.join(", ")}.`;
 }
 
 function timeNote(name: string, value: unknown): string {
@@ -210,17 +311,34 @@ function timeNote(name: string, value: unknown): string {
 	return date ? `${words} (${date.toLocaleString("en-GB", local)})` : words;
 }
 
-function member(
-	name: string,
-	value: unknown,
-	note: string,
-): HTMLTableRowElement {
-	const heading = element("th", printable(name));
+function rowHeading(name: string): HTMLTableCellElement {
+	const heading = element("th", ...pieces(name));
 	heading.scope = "row";
-	const cell = element("td", printable(JSON.stringify(value, null, 1)));
+	return heading;
+}
+
+/** A value as JSON; none when there is no such member. */
+function valueCell(value: unknown, note = ""): HTMLTableCellElement {
+	if (value === undefined) return element("td", element("small", "none"));
+	const line = JSON.stringify(value);
+	const text = line.length <= ONE_LINE ? line : JSON.stringify(value, null, 1);
+	const cell = element("td", printable(text));
 	cell.className = "value";
-	if (note) cell.append(element("small", note));
-	return element("tr", heading, cell);
+	if (note) {
+		const words = element("small", note);
+		words.className = "note";
+		cell.append(words);
+	}
+	return cell;
+}
+
+/** Text that breaks between its parts, and within one only when that is too long for a phone. */
+function pieces(text: string): HTMLSpanElement[] {
+	return inPieces(printable(text)).map((piece) => {
+		const span = element("span", piece.text);
+		if (piece.isWhole) span.className = "whole";
+		return span;
+	});
 }
 
 let verifying = false;
@@ -258,7 +376,7 @@ function tick(): void {
 	}
 	const claims = Object.entries(token.claims);
 	for (const [index, row] of [...byId("claims").children].entries()) {
-		const note = row.querySelector("small");
+		const note = row.querySelector(".note");
 		const claim = claims[index];
 		if (note && claim) note.textContent = timeNote(...claim);
 	}
@@ -269,7 +387,7 @@ function tampered(token: string, { claims }: DecodedToken): string {
 	return withClaims(token, { ...claims, client_id });
 }
 
-function decoded(token: string): DecodedToken | undefined {
+function decoded(token = ""): DecodedToken | undefined {
 	try {
 		return decodeToken(token);
 	} catch {

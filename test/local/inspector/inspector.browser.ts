@@ -114,6 +114,9 @@ describe("the flows", () => {
 				await page
 					.getByText(`${name}: ${status} from the gateway itself`)
 					.waitFor();
+				await page
+					.getByText(`None: the gateway answered “${name}” itself`)
+					.waitFor();
 				expect(await listed(page).count()).toBe(reached);
 				continue;
 			}
@@ -123,12 +126,30 @@ describe("the flows", () => {
 			await listed(page).nth(reached).waitFor();
 			reached += 1;
 			expect(await verdict(page, "✓ Verified")).toContain('key "kong"');
-			const [[value]] = (await cells(page, "Claims", "client_id")) as [
-				string[],
-			];
-			expect(value).toBe(JSON.stringify(clientId));
+			const claim = (await cells(page, "Claims", "client_id")).flat();
+			expect(claim).toContain(JSON.stringify(clientId));
 		}
 		expect(reached).toBeGreaterThan(5);
+	});
+
+	test("are grouped by what should become of them, and say how long each part took", async () => {
+		const page = await open(demo);
+		const buttons = (group: string) =>
+			page.getByRole("group", { name: group }).getByRole("button");
+		expect(await buttons("Accepted").allInnerTexts()).toContain("Basic");
+		expect(await buttons("Refused").allInnerTexts()).toContain("Wrong API key");
+		expect(
+			(await buttons("Accepted").count()) + (await buttons("Refused").count()),
+		).toBe((await makeFlows(demo.gateway)).length);
+		await clickFlow(page, "Basic");
+		const outcome = page.locator("#outcome");
+		await outcome.getByText("Time:").waitFor();
+		const times = (await outcome.innerText()).match(/[\d.]+(?= ms)/g);
+		const [all = 0, verifying = 0, rest = 0] = (times ?? []).map(Number);
+		expect(verifying).toBeGreaterThan(0);
+		expect(verifying + rest).toBeCloseTo(all, 0);
+		await clickFlow(page, "Wrong API key");
+		await outcome.getByText("none of it in the backend").waitFor();
 	});
 
 	test("a request is listed with its route, consumer and status, whoever sends it", async () => {
@@ -196,16 +217,70 @@ describe("the flows", () => {
 		await clickFlow(page, "JWT");
 		await page.getByText("JWT: 200, and").waitFor();
 		await verdict(page, "Verified");
-		expect(await cells(page, "Claims", "scope")).toEqual([
-			['"orders:read"'],
-			["incoming token"],
+		expect((await cells(page, "Claims", "scope")).at(-1)).toEqual([
+			"incoming token",
 		]);
-		expect((await cells(page, "Claims", "act"))[1]).toEqual(["consumer"]);
-		const [exp, origin] = await cells(page, "Claims", "exp");
+		expect((await cells(page, "Claims", "act")).at(-1)).toEqual(["consumer"]);
+		const [, exp, , origin] = await cells(page, "Claims", "exp");
 		expect(exp?.[1]).toMatch(/^expires in (30|29) min/);
 		expect(origin).toEqual(["configuration"]);
 		const [jku] = await cells(page, "Header", "jku");
 		expect(jku?.join(" ")).toMatch(/kong-gateway:8443.* never fetched/);
+	});
+});
+
+describe("a request that comes with a token of its own", () => {
+	test.each(["JWT", "JWT in the query"])(
+		"%s: both tokens' claims are side by side, with what changed",
+		async (flow) => {
+			const page = await open(demo);
+			await clickFlow(page, flow);
+			await page.getByText(`${flow}: 200, and`).waitFor();
+			await verdict(page, "Verified");
+			await page
+				.getByText(/^The request came with a token .* 3 kept/)
+				.waitFor();
+			expect(await cells(page, "Claims", "scope")).toEqual([
+				['"orders:read"'],
+				['"orders:read"'],
+				["= kept"],
+				["incoming token"],
+			]);
+			expect(await cells(page, "Claims", "iss")).toEqual([
+				['"http://httpbin:9000/idp"'],
+				['"https://kong-gateway:8443/x-custom-jwt"'],
+				["≠ changed"],
+				["configuration"],
+			]);
+			expect(await cells(page, "Claims", "client_id")).toEqual([
+				["none"],
+				['"web-shop"'],
+				["+ added"],
+				["incoming token"],
+			]);
+		},
+	);
+
+	test("a forged one beside an API key: nothing of it is kept", async () => {
+		const page = await open(demo);
+		await clickFlow(page, "API key and a forged Bearer token");
+		await page.getByText(/ 0 kept, 0 changed, .* 1 removed/).waitFor();
+		expect(await cells(page, "Claims", "clientId")).toEqual([
+			['"admin"'],
+			["none"],
+			["− removed"],
+			["incoming token"],
+		]);
+	});
+
+	test("a pasted token is not compared with it", async () => {
+		const page = await open(demo);
+		await clickFlow(page, "JWT");
+		await page.getByText("The request came with a token").waitFor();
+		await paste(page, await signToken("RS256-jwk-private.json", GOOD));
+		await verdict(page, "Verified");
+		expect(await cells(page, "Claims", "iss")).toHaveLength(2);
+		expect(await page.getByText("The request came").count()).toBe(0);
 	});
 });
 
@@ -366,6 +441,24 @@ describe("a hostile token", () => {
 		]);
 	});
 
+	test("markup in the token that a request came with stays text", async () => {
+		const { backend } = await start();
+		const page = await open({ backend });
+		const markup = "<img src=x onerror=\"document.title='owned'\">";
+		const part = Buffer.from(JSON.stringify({ [markup]: markup }));
+		await send(`http://localhost:${backend.port}/anything`, {
+			headers: {
+				"x-custom-jwt": await signToken("RS256-jwk-private.json", GOOD),
+				authorization: `Bearer e30.${part.toString("base64url")}.`,
+			},
+		});
+		await page.getByText("1 removed").waitFor();
+		expect((await cells(page, "Claims", markup))[0]).toEqual([
+			JSON.stringify(markup),
+		]);
+		expect(await page.locator("img").count()).toBe(0);
+	});
+
 	test("its jku is never fetched, and a pasted token goes nowhere", async () => {
 		const page = await open(demo);
 		const asked = new Set<string>();
@@ -431,8 +524,8 @@ describe("for everybody", () => {
 		await verdict(page, "✗ Signature not valid");
 	});
 
-	const desktop = { width: 1040, height: 1160 };
-	const phone = { width: 360, height: 740 };
+	const desktop = { width: 1280, height: 800 };
+	const phone = { width: 400, height: 800 };
 	test.each([
 		["light", "desktop", desktop],
 		["dark", "desktop", desktop],
@@ -448,6 +541,13 @@ describe("for everybody", () => {
 			}
 			await listed(page).nth(3).waitFor();
 			await verdict(page, "✓ Verified");
+			expect(await page.locator(".whole").allInnerTexts()).toEqual(
+				expect.arrayContaining(["clientId", "/basicAuth", "/mtlsAuth"]),
+			);
+			// What a button brings is seen without scrolling; with room for it, the claims too.
+			expect(await bottom(page, "#outcome")).toBeLessThan(viewport.height);
+			if (device === "desktop")
+				expect(await bottom(page, "#claims")).toBeLessThan(viewport.height);
 			if (device === "desktop") await save(page, colorScheme);
 			await expectFit(page);
 			await page.getByLabel("Tamper").check();
@@ -460,13 +560,25 @@ describe("for everybody", () => {
 	);
 });
 
-/** No sideways scrolling, and no serious or critical finding of axe-core. */
+/** Where an element ends, in pixels below the top of the window. */
+function bottom(page: Page, selector: string): Promise<number> {
+	return page.evaluate<number>(
+		`document.querySelector("${selector}").getBoundingClientRect().bottom`,
+	);
+}
+
+/** No sideways scrolling, no broken name, and no serious or critical finding of axe-core. */
 async function expectFit(page: Page): Promise<void> {
 	expect(
 		await page.evaluate<number>(
 			"document.documentElement.scrollWidth - innerWidth",
 		),
 	).toBeLessThanOrEqual(0);
+	const misfits = `[
+		...[...document.querySelectorAll("section")].filter((each) => each.scrollWidth > each.clientWidth),
+		...[...document.querySelectorAll(".whole")].filter((each) => each.getClientRects().length > 1),
+	].map((each) => each.outerHTML)`;
+	expect(await page.evaluate<string[]>(misfits)).toEqual([]);
 	await page.evaluate(axe.source);
 	const { violations } = await page.evaluate<AxeResults>("axe.run()");
 	const serious = violations.filter(

@@ -101,6 +101,7 @@ test("events: first the requests so far, then each as it comes, refused ones too
 		status: 401,
 		reason: expect.any(String),
 		token: "",
+		verifyMs: expect.any(Number),
 	};
 	expect(await next()).toEqual(["event: requests", [early]]);
 	await send(`${url}/anything`, {
@@ -110,6 +111,25 @@ test("events: first the requests so far, then each as it comes, refused ones too
 		"event: request",
 		{ ...early, id: 2, path: "/apiKey", token: "a.b.c" },
 	]);
+});
+
+test.each([
+	["in Authorization", "/anything", "bearer x.y.z"],
+	["in the query", "/anything?a=b&jwt=x.y.z", undefined],
+])(
+	"the request's own token is kept beside the gateway's: %s",
+	async (_, path, authorization) => {
+		const { url, received } = await start();
+		await send(url + path, { headers: authorization ? { authorization } : {} });
+		expect(received[0]).toMatchObject({ token: "", incoming: "x.y.z" });
+	},
+);
+
+test("other credentials are not kept", async () => {
+	const { url, received } = await start();
+	const headers = { authorization: `Basic ${btoa("me:secret")}` };
+	await send(`${url}/anything`, { headers });
+	expect(received[0]).not.toHaveProperty("incoming");
 });
 
 test("only the latest 50 requests are kept", async () => {
@@ -138,6 +158,7 @@ describe("flows", () => {
 	const flows = async () => [
 		{
 			name: "API key, wrong",
+			status: 401,
 			send: async () => {
 				sent.push("API key, wrong");
 				return { status: 401, headers: {}, body: "{}" };
@@ -148,13 +169,32 @@ describe("flows", () => {
 	test("are named in the settings and sent for the page", async () => {
 		const { url } = await start({ flows });
 		const settings = JSON.parse((await send(`${url}/inspector/settings`)).body);
-		expect(settings.flows).toEqual(["API key, wrong"]);
+		expect(settings.flows).toEqual([{ name: "API key, wrong", status: 401 }]);
 		const reply = await send(
-			`${url}/inspector/flows/${encodeURIComponent(settings.flows[0])}`,
+			`${url}/inspector/flows/${encodeURIComponent(settings.flows[0].name)}`,
 			{ method: "POST", headers: { origin: url } },
 		);
-		expect(JSON.parse(reply.body)).toEqual({ status: 401, body: "{}" });
+		expect(JSON.parse(reply.body)).toEqual({
+			status: 401,
+			body: "{}",
+			totalMs: expect.any(Number),
+		});
 		expect(sent.splice(0)).toEqual(["API key, wrong"]);
+	});
+
+	test("that reach the backend say how much of their time it verified", async () => {
+		const { url } = await start({
+			flows: async () => [
+				{ name: "x", status: 200, send: () => send(`${url}/anything`) },
+			],
+		});
+		const { body } = await send(`${url}/inspector/flows/x`, {
+			method: "POST",
+			headers: { origin: url },
+		});
+		const { totalMs, verifyMs } = JSON.parse(body);
+		expect(verifyMs).toBeGreaterThan(0);
+		expect(totalMs).toBeGreaterThan(verifyMs);
 	});
 
 	test("are not sent for another site's page, nor by GET", async () => {

@@ -1,0 +1,38 @@
+/** What became of a claim between the incoming token and the gateway's. */
+export type Change = "kept" | "changed" | "added" | "removed";
+
+/** A claim of either token. */
+export interface ComparedClaim {
+	name: string;
+	/** Value in the incoming token; missing when it is `added`. */
+	incoming?: unknown;
+	/** Value in the gateway's token; missing when it is `removed`. */
+	outgoing?: unknown;
+	change: Change;
+}
+
+/**
+ * Compares the claims of two tokens, by name and JSON value.
+ *
+ * @param incoming claims of the token that came with the request
+ * @param outgoing claims of the gateway's token
+ * @returns the gateway's claims in their order, then those that it removed
+ */
+export function compareClaims(
+	incoming: Record<string, unknown>,
+	outgoing: Record<string, unknown>,
+): ComparedClaim[] {
+	const before = new Map(Object.entries(incoming));
+	const after = new Map(Object.entries(outgoing));
+	const names = new Set([...after.keys(), ...before.keys()]);
+	return [...names].map((name): ComparedClaim => {
+		if (!after.has(name))
+			return { name, incoming: before.get(name), change: "removed" };
+		const value = { name, outgoing: after.get(name) };
+		if (!before.has(name)) return { ...value, change: "added" };
+		const both = { ...value, incoming: before.get(name) };
+		const isSame =
+			JSON.stringify(both.incoming) === JSON.stringify(both.outgoing);
+		return { ...both, change: isSame ? "kept" : "changed" };
+	});
+}
