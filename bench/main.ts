@@ -6,7 +6,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const SCRIPTS = ["signing", "request", "growth", "gateway", "start", "soak"];
+const SCRIPTS = [
+	"signing",
+	"request",
+	"growth",
+	"gateway",
+	"start",
+	"workers",
+	"soak",
+];
 
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith("--"));

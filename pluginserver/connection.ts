@@ -7,7 +7,7 @@ import { FrameReader, framesOf, TOO_LONG } from "./frames";
 import type { Log } from "./log";
 import { RpcCall, RpcReturn } from "./messages";
 import { decode, type Of } from "./protobuf";
-import { PHASES, type PluginServerRpc } from "./rpc";
+import { type Later, PHASES, type PluginServerRpc, then } from "./rpc";
 
 /** Longer than any configuration or result of Kong, but for a request body, in bytes. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
@@ -36,6 +36,8 @@ export class Connection implements Channel {
 	#exchange: Exchange | undefined;
 	/** Results to come that nobody reads. */
 	#unread = 0;
+	/** Whether another process is to say something first. */
+	#isWaiting = false;
 	/** Whether Kong is to close it, having ended the request. */
 	#isDone = false;
 
@@ -90,7 +92,8 @@ export class Connection implements Channel {
 			exchange.resolve(exchange.results);
 			return;
 		}
-		if (this.#event) this.#close("a frame that nobody asked for");
+		if (this.#event || this.#isWaiting)
+			this.#close("a frame that nobody asked for");
 		else if (frame === TOO_LONG) this.#close("a call that is too long");
 		else this.#call(frame);
 	}
@@ -109,36 +112,47 @@ export class Connection implements Channel {
 			this.#startEvent(event);
 			return;
 		}
-		const answer = this.rpc.answer(call);
-		if (!answer) {
-			this.#close("no such instance");
-			return;
-		}
-		const members = { sequence: call.sequence, ...answer };
-		this.#send(framesOf((frames) => frames.message(RpcReturn, members)));
+		this.#await(this.rpc.answer(call), (answer) => {
+			if (!answer) {
+				this.#close("no such instance");
+				return;
+			}
+			const members = { sequence: call.sequence, ...answer };
+			this.#send(framesOf((frames) => frames.message(RpcReturn, members)));
+		});
 	}
 
 	#startEvent({
 		instance_id,
 		event_name,
 	}: NonNullable<Of<typeof RpcCall>["cmd_handle_event"]>): void {
-		const { instances, events } = this.rpc;
-		const instance = instances.get(instance_id);
-		if (!instance) {
-			this.#close("no such instance");
-			return;
-		}
-		// The next server takes it, or nobody listens: Kong does not come back here.
-		if (events.isStopping) {
-			this.#close("stopping");
-			return;
-		}
-		instance.lastUsed = Date.now();
-		const decide = async (ask: Ask) => {
-			if (PHASES.includes(String(event_name))) return instance.decide(ask);
-			throw refused("unexpected", { what: `phase ${event_name}` });
-		};
-		this.#event = events.start(decide, this);
+		const { events } = this.rpc;
+		this.#await(this.rpc.find(instance_id), (instance) => {
+			if (!instance) {
+				this.#close("no such instance");
+				return;
+			}
+			// The next server takes it, or nobody listens: Kong does not come back here.
+			if (events.isStopping) {
+				this.#close("stopping");
+				return;
+			}
+			instance.lastUsed = Date.now();
+			const decide = async (ask: Ask) => {
+				if (PHASES.includes(String(event_name))) return instance.decide(ask);
+				throw refused("unexpected", { what: `phase ${event_name}` });
+			};
+			this.#event = events.start(decide, this);
+		});
+	}
+
+	/** Goes on with what is known, unless Kong has left meanwhile. */
+	#await<T>(value: Later<T>, next: (value: T) => void): void {
+		this.#isWaiting = value instanceof Promise;
+		then(value, (known) => {
+			this.#isWaiting = false;
+			if (!this.socket.destroyed) next(known);
+		});
 	}
 
 	#send(frames: Buffer): void {

@@ -26,6 +26,16 @@ export interface Instance {
 export class Instances {
 	readonly #instances = new Map<number, Instance>();
 	readonly #nextId = uniqueIds();
+	/** Told what was started, of what. */
+	onStart:
+		| ((
+				instance: Instance,
+				name: string | undefined,
+				json: Buffer | string | undefined,
+		  ) => void)
+		| undefined;
+	/** Told what was closed. */
+	onClose: ((id: number) => void) | undefined;
 
 	/** @param log takes a line for each start and stop */
 	constructor(readonly log: Log) {}
@@ -48,16 +58,22 @@ export class Instances {
 	 *
 	 * @param name of the plugin
 	 * @param json the configuration, as Kong sends it
+	 * @param known what another process has started it as
 	 */
-	start(name: string | undefined, json: Buffer | undefined): Instance {
+	start(
+		name: string | undefined,
+		json: Buffer | string | undefined,
+		known?: { id: number; started: number },
+	): Instance {
 		const now = Date.now();
 		const instance = {
-			id: this.#nextId(),
-			started: now,
+			id: known?.id ?? this.#nextId(),
+			started: known?.started ?? now,
 			lastUsed: now,
 			...prepare(name, json),
 		};
 		this.#instances.set(instance.id, instance);
+		this.onStart?.(instance, name, json);
 		const { id, alg, kid, error } = instance;
 		if (error === undefined)
 			this.log("info", "instance started", { instance: id, kid, alg });
@@ -74,11 +90,25 @@ export class Instances {
 		return this.#instances.get(id ?? 0);
 	}
 
+	/** @returns id and last use, in milliseconds since the epoch, of those used since then */
+	usedSince(least: number): [id: number, lastUsed: number][] {
+		return [...this.#instances.values()]
+			.filter(({ lastUsed }) => lastUsed >= least)
+			.map(({ id, lastUsed }) => [id, lastUsed]);
+	}
+
+	/** Notes that another process used an instance, if there is one. */
+	use(id: number, lastUsed: number): void {
+		const instance = this.get(id);
+		if (instance) instance.lastUsed = Math.max(instance.lastUsed, lastUsed);
+	}
+
 	/** Closes an instance, if there is one. */
 	close(id: number | undefined): void {
 		const instance = this.get(id);
 		if (!instance) return;
 		this.#instances.delete(instance.id);
+		this.onClose?.(instance.id);
 		const { kid, alg } = instance;
 		this.log("info", "instance stopped", { instance: instance.id, kid, alg });
 	}
@@ -95,7 +125,7 @@ export class Instances {
 	}
 }
 
-function prepare(name: string | undefined, json: Buffer | undefined) {
+function prepare(name: string | undefined, json: Buffer | string | undefined) {
 	let config: unknown;
 	try {
 		if (name !== Name) throw new Misconfigured(`${name} is not ${Name}`);
@@ -111,7 +141,7 @@ function prepare(name: string | undefined, json: Buffer | undefined) {
 	}
 }
 
-function parse(json: Buffer | undefined): unknown {
+function parse(json: Buffer | string | undefined): unknown {
 	try {
 		return JSON.parse(String(json));
 	} catch {

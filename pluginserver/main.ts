@@ -1,18 +1,27 @@
 /** The plugin server of x-custom-jwt as a program: flags, socket, signals. */
 import type { Server } from "node:net";
+import { availableParallelism } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, Option, program } from "commander";
 import { Version } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { checkHealth } from "./health";
 import { warnOfFewFiles } from "./limits";
 import { createListener } from "./listener";
-import { createLog, LOG_LEVELS, type LogLevel } from "./log";
-import { logRefusals } from "./refusals";
-import { collectAtRest } from "./rest";
+import { createLog, LOG_LEVELS, type Log, type LogLevel } from "./log";
 import { dump, PluginServerRpc } from "./rpc";
+import { keepServing } from "./serving";
 import { listenOnSocket } from "./socket";
+import { runWorker, WorkerRpc } from "./worker";
+import { WORKER_FLAG, Workers } from "./workers";
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** More is a mistake. */
+const MAX_WORKERS = 64;
+
+/** How long workers may take to start, and to end when they should have ended, in milliseconds. */
+const WORKER_PATIENCE = 2000;
 
 interface Options {
 	kongPrefix: string;
@@ -26,6 +35,9 @@ interface Options {
 	phaseTimeout: number;
 	idleTimeout: number;
 	metrics?: number | string;
+	workers: number;
+	/** Whether this is one that another process has started. */
+	worker?: boolean;
 }
 
 /** Below the time that probes have in `deploy/` and the compose files, so that it says what is wrong, in milliseconds. */
@@ -81,6 +93,13 @@ program
 		3600,
 	)
 	.option(
+		"--workers <number>",
+		"processes that share the work; auto is the cores minus one",
+		workerCount,
+		1,
+	)
+	.addOption(new Option(WORKER_FLAG).hideHelp())
+	.option(
 		"--metrics <port or path>",
 		"serve Prometheus metrics on this loopback port or unix socket",
 		portOrPath,
@@ -110,30 +129,40 @@ async function main(): Promise<void> {
 			log("error", "defect", { error: toRefusal(thrown).message }),
 		);
 
+	const phaseTimeout = options.phaseTimeout * 1000;
+	const idleTimeout = options.idleTimeout * 1000;
+	if (options.worker) {
+		const workerLog: Log = (level, message, fields) =>
+			log(level, message, { worker: process.pid, ...fields });
+		const rpc = new WorkerRpc();
+		const stop = keepServing(rpc, workerLog, phaseTimeout, idleTimeout);
+		// Of a terminal, which signals all processes.
+		for (const signal of SIGNALS) process.on(signal, stop);
+		const wantsMetrics = options.metrics !== undefined;
+		runWorker(rpc, workerLog, stop, idleTimeout, wantsMetrics);
+		return;
+	}
+
 	const rpc = new PluginServerRpc(log);
-	const flushRefusals = logRefusals(log, 10_000);
 	const servers: Server[] = [];
 	// Removes their sockets.
 	const close = () => {
 		for (const server of servers) server.close();
 	};
 	process.once("exit", close);
-	const phaseTimeout = options.phaseTimeout * 1000;
+	let workers: Workers | undefined;
+	const stop = keepServing(rpc, log, phaseTimeout, idleTimeout, (signal) => {
+		close();
+		return workers?.stop(signal, phaseTimeout + WORKER_PATIENCE);
+	});
 	// Before the sockets are there, so that none of them is left behind.
-	for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-		process.once(signal, async () => {
-			log("info", "stopping", { signal, events: rpc.events.size });
-			// Kong repeats new events on the server that takes the socket over, those that are left at last too.
-			rpc.events.isStopping = true;
-			close();
-			const deadline = Date.now() + phaseTimeout;
-			while (rpc.events.size > 0 && Date.now() < deadline) await sleep(10);
-			flushRefusals();
-			log("info", "stopped", { events: rpc.events.size });
-			process.exit(0);
-		});
+	for (const signal of SIGNALS) process.once(signal, stop);
 
-	const listener = createListener(rpc, log);
+	if (options.workers > 1) {
+		workers = new Workers(options.workers - 1, rpc, log);
+		await workers.ready(WORKER_PATIENCE);
+	}
+	const listener = workers?.createListener() ?? createListener(rpc, log);
 	const takesOver = await listenOnSocket(
 		listener,
 		path,
@@ -146,7 +175,15 @@ async function main(): Promise<void> {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
 		const { metrics, socketMode } = options;
-		const served = serveMetrics(metrics, socketMode, rpc, log, takesOver);
+		const others = workers && (() => workers.metrics());
+		const served = serveMetrics(
+			metrics,
+			socketMode,
+			rpc,
+			log,
+			takesOver,
+			others,
+		);
 		const noted = served.then((server) => {
 			servers.push(server);
 			log("info", "metrics served", { on: metrics });
@@ -155,12 +192,17 @@ async function main(): Promise<void> {
 		if (!takesOver) await noted;
 	}
 	log("info", "started", { socket: path, version: Version, pid: process.pid });
+}
 
-	setInterval(() => rpc.events.failOverdue(phaseTimeout), phaseTimeout / 20);
-	const idleTimeout = options.idleTimeout * 1000;
-	setInterval(() => rpc.instances.closeIdle(idleTimeout), idleTimeout / 20);
-
-	collectAtRest(rpc.events, 2 * phaseTimeout);
+/** How many processes share the work. */
+function workerCount(text: string): number {
+	if (text === "auto") return Math.max(1, availableParallelism() - 1);
+	const count = Number(text);
+	if (Number.isInteger(count) && count >= 1 && count <= MAX_WORKERS)
+		return count;
+	throw new InvalidArgumentError(
+		`A number from 1 to ${MAX_WORKERS}, or auto, is expected.`,
+	);
 }
 
 function octal(text: string): number {

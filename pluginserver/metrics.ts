@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+	AggregatorRegistry,
 	Counter,
 	collectDefaultMetrics,
 	Gauge,
@@ -17,6 +18,7 @@ import {
 	type Signed,
 	signedChannel,
 } from "../plugins/x-custom-jwt/diagnostics";
+import type { Metrics } from "./between";
 import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";
@@ -73,6 +75,7 @@ function heldFor<T>(life: number, make: () => T): () => T {
  * @param where a TCP port of the loopback interface, or the path of a unix socket
  * @param socketMode permissions of that socket
  * @param waits for the port until the server before this one has left it
+ * @param others gives the metrics of further processes, which are added to those of this one
  * @throws when the port is taken, and it does not wait for it
  */
 export async function serveMetrics(
@@ -81,9 +84,12 @@ export async function serveMetrics(
 	rpc: PluginServerRpc,
 	log: Log,
 	waits = false,
+	others?: () => Promise<Metrics[]>,
 ): Promise<Server> {
 	const registry = collectMetrics(rpc);
-	const text = heldFor(TEXT_LIFE, () => registry.metrics());
+	const text = heldFor(TEXT_LIFE, () =>
+		others ? sum(registry, others) : registry.metrics(),
+	);
 	const server = createServer(OPTIONS, async (_, response) => {
 		response.setHeader("content-type", registry.contentType);
 		response.end(await text());
@@ -94,6 +100,28 @@ export async function serveMetrics(
 		await listenOnSocket(server, where, socketMode, log);
 	else while (!(await hasPort(server, where, waits))) await sleep(1000);
 	return server;
+}
+
+async function sum(
+	registry: Registry,
+	others: () => Promise<Metrics[]>,
+): Promise<string> {
+	const [own, told] = await Promise.all([
+		registry.getMetricsAsJSON(),
+		others(),
+	]);
+	return addMetrics([own, ...told]).metrics();
+}
+
+/** Adds the metrics of several processes up. */
+export function addMetrics(parts: Metrics[]): Registry {
+	return AggregatorRegistry.aggregate(parts);
+}
+
+/** Those that count what has happened, not what is. */
+export function countsOf(metrics: Metrics): Metrics {
+	const counts: unknown[] = ["counter", "histogram"];
+	return metrics.filter(({ type }) => counts.includes(type));
 }
 
 async function hasPort(
@@ -112,7 +140,11 @@ async function hasPort(
 	}
 }
 
-function collectMetrics({ instances, events }: PluginServerRpc): Registry {
+/** The metrics of this process. */
+export function collectMetrics({
+	instances,
+	events,
+}: PluginServerRpc): Registry {
 	const registry = new Registry();
 	collectDefaultMetrics({ register: registry });
 	const signed = new Histogram({
@@ -148,6 +180,7 @@ function collectMetrics({ instances, events }: PluginServerRpc): Registry {
 	});
 	new Gauge({
 		name: "x_custom_jwt_instances",
+		aggregator: "max",
 		help: "Configurations that Kong's workers have started",
 		registers: [registry],
 		collect() {
@@ -156,6 +189,7 @@ function collectMetrics({ instances, events }: PluginServerRpc): Registry {
 	});
 	new Gauge({
 		name: "x_custom_jwt_instances_unusable",
+		aggregator: "max",
 		help: "Those whose configuration cannot be used: their requests get 500",
 		registers: [registry],
 		collect() {

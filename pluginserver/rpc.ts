@@ -20,6 +20,17 @@ export function dump() {
 	return { Protocol: "ProtoBuf:1", Plugins: [plugin] };
 }
 
+/** What another process may have to say first. */
+export type Later<T> = T | Promise<T>;
+
+/** Goes on at once when there is nothing to wait for: of calls in one read each is answered before the next. */
+export function then<T, U>(value: Later<T>, next: (value: T) => U): Later<U> {
+	return value instanceof Promise ? value.then(next) : next(value);
+}
+
+type Call = Of<typeof RpcCall>;
+type Answer = Of<typeof RpcReturn>;
+
 /** Kong's calls that are no events, on one set of instances. */
 export class PluginServerRpc {
 	readonly instances: Instances;
@@ -30,24 +41,37 @@ export class PluginServerRpc {
 		this.instances = new Instances(log);
 	}
 
+	/** The instance with an id; undefined when there is none, or none any more. */
+	find(id: number | undefined): Later<Instance | undefined> {
+		return this.instances.get(id);
+	}
+
 	/**
 	 * @returns the answer, but for its sequence; undefined when the call is about an instance that is unknown
 	 */
-	answer(call: Of<typeof RpcCall>): Of<typeof RpcReturn> | undefined {
+	answer(call: Call): Later<Answer | undefined> {
 		if (call.cmd_get_plugin_names) return { plugin_names: { names: [Name] } };
 		if (call.cmd_get_plugin_info) return { plugin_info: this.#pluginInfo() };
 		if (call.cmd_start_instance) {
 			const { name, config } = call.cmd_start_instance;
-			return status(this.instances.start(name, config));
+			return then(this.start(name, config), status);
 		}
-		if (call.cmd_get_instance_status) {
-			const { instance_id } = call.cmd_get_instance_status;
-			const instance = this.instances.get(instance_id);
-			return instance && status(instance);
-		}
+		if (call.cmd_get_instance_status)
+			return then(this.find(call.cmd_get_instance_status.instance_id), status);
 		if (call.cmd_close_instance)
-			this.instances.close(call.cmd_close_instance.instance_id);
+			return then(this.close(call.cmd_close_instance.instance_id), () => ({}));
 		return {};
+	}
+
+	protected start(
+		name: string | undefined,
+		config: Buffer | undefined,
+	): Later<Instance | undefined> {
+		return this.instances.start(name, config);
+	}
+
+	protected close(id: number | undefined): Later<void> {
+		this.instances.close(id);
 	}
 
 	#pluginInfo() {
@@ -63,7 +87,9 @@ export class PluginServerRpc {
 	}
 }
 
-function status({ id, started }: Instance): Of<typeof RpcReturn> {
+function status(instance: Instance | undefined): Answer | undefined {
+	if (!instance) return undefined;
+	const { id, started } = instance;
 	const started_at = Math.floor(started / 1000);
 	return { instance_status: { name: Name, instance_id: id, started_at } };
 }

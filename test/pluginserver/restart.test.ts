@@ -1,124 +1,37 @@
-import { generateKeyPairSync } from "node:crypto";
+import { Client, clientOf, StockClient } from "../support/client";
 import {
-	Client,
-	ConnectionLost,
-	clientOf,
-	type PdkCall,
-	SET_HEADER,
-	StockClient,
-	tokenIn,
-} from "../support/client";
+	CONFIGS,
+	loadOn,
+	marks,
+	marksIn,
+	ROUTES,
+	Worker,
+} from "../support/kong-worker";
 import {
 	bundledStockServer,
 	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,
-	until,
 } from "../support/server";
 
-const ROUTES = 8;
 const KILLS = 12;
-/** Requests at a time on each route. */
-const CLIENTS = 2;
 
 const DEDICATED = dedicatedServer();
 const STOCK = bundledStockServer();
-
-/** A configuration for each route; no two have a key or an issuer in common. */
-const CONFIGS = Array.from({ length: ROUTES }, (_, route) => {
-	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-	const jwk = privateKey.export({ format: "jwk" });
-	return {
-		private_jwk: JSON.stringify({ ...jwk, alg: "ES256", kid: `key-${route}` }),
-		iss: `https://issuer-${route}.example/`,
-	};
-});
-
-/** What a token says of the route it is for. */
-const marks = (route: number) => ({
-	kid: `key-${route}`,
-	iss: `https://issuer-${route}.example/`,
-});
-
-function marksIn(calls: PdkCall[]) {
-	const { header, claims } = tokenIn(calls);
-	return { kid: header.kid, iss: claims.iss };
-}
-
-/**
- * The plugin's side of one of Kong's workers: when a connection closes within an event, it forgets its
- * instances, starts the instance again and repeats the event; when nobody listens, it answers 500 (Kong:
- * pb_rpc.lua).
- */
-class Worker {
-	#instances = new Map<number, number>();
-	readonly #idle: Client[] = [];
-
-	constructor(readonly socketPath: string) {}
-
-	/** @returns the plugin's calls about one request; none for 500 */
-	async request(route: number): Promise<PdkCall[]> {
-		for (;;) {
-			const client = this.#idle.pop() ?? new Client(this.socketPath);
-			try {
-				let id = this.#instances.get(route);
-				if (id === undefined) {
-					id = await client.startInstance(CONFIGS[route] ?? {});
-					this.#instances.set(route, id);
-				}
-				const calls = await client.runPhase(id, clientOf("alice"));
-				this.#idle.push(client);
-				return calls;
-			} catch (error) {
-				if (!(error instanceof ConnectionLost)) return [];
-				this.#instances.clear();
-			}
-		}
-	}
-
-	async close(): Promise<void> {
-		await Promise.all(this.#idle.map((client) => client.close()));
-	}
-}
 
 test(`each request has a token of its own route's key, or 500, while the server is killed ${KILLS} times`, async () => {
 	const folder = temporaryFolder();
 	let server = await startServer(DEDICATED, [], folder);
 	const worker = new Worker(server.socketPath);
-	const signed = CONFIGS.map(() => 0);
-	const wrong: unknown[] = [];
-	let failed = 0;
-	let stopped = false;
-	const load = CONFIGS.flatMap((_, route) =>
-		Array.from({ length: CLIENTS }, async () => {
-			while (!stopped) {
-				const calls = await worker.request(route);
-				const { method } = calls.at(-1) ?? {};
-				if (calls.length === 0) failed += 1;
-				else if (method !== SET_HEADER) wrong.push(calls);
-				else if (
-					JSON.stringify(marksIn(calls)) !== JSON.stringify(marks(route))
-				)
-					wrong.push(marksIn(calls));
-				else signed[route] = (signed[route] ?? 0) + 1;
-			}
-		}),
-	);
-	const untilSigned = async () => {
-		const before = [...signed];
-		await until("all routes have new tokens", () =>
-			signed.every((count, route) => count > (before[route] ?? 0)),
-		);
-	};
-	await untilSigned();
+	const load = loadOn(worker);
+	await load.untilSigned();
 	for (let kill = 0; kill < KILLS; kill++) {
 		await server.kill();
 		server = await startServer(DEDICATED, [], folder);
-		await untilSigned();
+		await load.untilSigned();
 	}
-	stopped = true;
-	await Promise.all(load);
+	const { wrong, failed } = await load.end();
 	await worker.close();
 	await server.kill();
 	expect(wrong).toEqual([]);

@@ -1,9 +1,10 @@
-/** The plugin server killed under load, without the guard: what reaches the backends of eight configurations with eight keys. */
+/** The plugin server, or one of its processes, killed under load, without the guard: what reaches the backends of eight configurations with eight keys. */
 import {
 	createPublicKey,
 	generateKeyPairSync,
 	type KeyObject,
 } from "node:crypto";
+import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { jwtVerify } from "jose";
@@ -60,63 +61,103 @@ beforeAll(async () => {
 });
 afterAll(() => backend.close());
 
-test("no backend gets a token but one of its own configuration, whatever the client sent", async () => {
-	const log = () => {};
-	const server = new PluginServer(dedicatedServer(), log);
-	const info = await server.query();
-	await server.start();
-	const rpc = server.connect();
-	const gateway = await startGateway({
-		configuration: parseDeclarative(
-			JSON.stringify({
-				_format_version: "3.0",
-				services,
-				consumers: [
-					{ username: "alice", keyauth_credentials: [{ key: API_KEY }] },
-				],
-			}),
-			"test.yml",
-		),
-		externalPlugins: [new ExternalPlugin(info, rpc, log)],
-		httpPort: 0,
-		httpsPort: 0,
-		clientCa: (await makeCertificate([{ CN: ["other CA"] }], { days: 1 })).cert,
-		resolve: new Map([
-			["backend:1", `localhost:${(backend.address() as AddressInfo).port}`],
-		]),
-		log,
-	});
+/** What is killed, with which flags. */
+const killed: [string, flags: string[], kill: Kill][] = [
+	[
+		"the server",
+		[],
+		async (server) => {
+			await server.kill();
+			await server.ready();
+		},
+	],
+	[
+		"the first of two processes",
+		["--workers", "2"],
+		async (server) => {
+			await server.kill();
+			await server.ready();
+		},
+	],
+	[
+		"a worker of three processes",
+		["--workers", "3"],
+		async (_, started) => {
+			const before = [...started];
+			const alive = before.filter((pid) => existsSync(`/proc/${pid}`));
+			process.kill(alive[before.length % alive.length] ?? 0, "SIGKILL");
+			await until("there is another", () => started.length > before.length);
+		},
+	],
+];
 
-	const statuses = new Map<number, number>();
-	let isOver = false;
-	const clients = Array.from({ length: CLIENTS }, async (_, client) => {
-		for (let count = client; !isOver; count++) {
-			const { status } = await send(`${gateway.httpUrl}/${count % ROUTES}`, {
-				headers: { apikey: API_KEY, "X-Custom-Jwt": `forged ${count}` },
-			});
-			statuses.set(status, (statuses.get(status) ?? 0) + 1);
-		}
-	});
-	for (let kill = 0; kill < KILLS; kill++) {
-		const before = arrived.length;
-		await until("requests are served", () => arrived.length > before + 100);
-		await server.kill();
-		await server.ready();
-	}
-	isOver = true;
-	await Promise.all(clients);
-	await gateway.close();
-	rpc.close();
-	await server.stop();
+/** @param started process ids of the workers that were started so far */
+type Kill = (server: PluginServer, started: number[]) => Promise<void>;
 
-	// Kong's and the gateway's own refusals: 502 where the backend's connection just ended.
-	expect(statuses.get(500)).toBeGreaterThan(0);
-	expect([...statuses.keys()].filter((code) => code < 500)).toEqual([200]);
-	expect(arrived.length).toBe(statuses.get(200));
-	for (const { index, token } of arrived) {
-		const { payload } = await jwtVerify(token, keys[index] as KeyObject, {
-			issuer: `https://gateway/${index}`,
+test.each(killed)(
+	"no backend gets a token but one of its own configuration, whatever the client sent, while %s is killed",
+	async (_, flags, kill) => {
+		arrived.length = 0;
+		const started: number[] = [];
+		const log = (_level: string, line: string) => {
+			const [, pid] = /msg="worker started" worker=(\d+)/.exec(line) ?? [];
+			if (pid) started.push(Number(pid));
+		};
+		const server = new PluginServer([...dedicatedServer(), ...flags], log);
+		const info = await server.query();
+		await server.start();
+		const rpc = server.connect();
+		const gateway = await startGateway({
+			configuration: parseDeclarative(
+				JSON.stringify({
+					_format_version: "3.0",
+					services,
+					consumers: [
+						{ username: "alice", keyauth_credentials: [{ key: API_KEY }] },
+					],
+				}),
+				"test.yml",
+			),
+			externalPlugins: [new ExternalPlugin(info, rpc, log)],
+			httpPort: 0,
+			httpsPort: 0,
+			clientCa: (await makeCertificate([{ CN: ["other CA"] }], { days: 1 }))
+				.cert,
+			resolve: new Map([
+				["backend:1", `localhost:${(backend.address() as AddressInfo).port}`],
+			]),
+			log,
 		});
-		expect(payload.client_id).toBe(API_KEY);
-	}
-});
+
+		const statuses = new Map<number, number>();
+		let isOver = false;
+		const clients = Array.from({ length: CLIENTS }, async (_, client) => {
+			for (let count = client; !isOver; count++) {
+				const { status } = await send(`${gateway.httpUrl}/${count % ROUTES}`, {
+					headers: { apikey: API_KEY, "X-Custom-Jwt": `forged ${count}` },
+				});
+				statuses.set(status, (statuses.get(status) ?? 0) + 1);
+			}
+		});
+		for (let count = 0; count < KILLS; count++) {
+			const before = arrived.length;
+			await until("requests are served", () => arrived.length > before + 100);
+			await kill(server, started);
+		}
+		isOver = true;
+		await Promise.all(clients);
+		await gateway.close();
+		rpc.close();
+		await server.stop();
+
+		// Kong's and the gateway's own refusals: 502 where the backend's connection just ended.
+		expect([...statuses.keys()].filter((code) => code < 500)).toEqual([200]);
+		expect(arrived.length).toBe(statuses.get(200));
+		for (const { index, token } of arrived) {
+			const { payload } = await jwtVerify(token, keys[index] as KeyObject, {
+				issuer: `https://gateway/${index}`,
+			});
+			expect(payload.client_id).toBe(API_KEY);
+		}
+	},
+);

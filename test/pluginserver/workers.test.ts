@@ -1,0 +1,346 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+	type Client,
+	ConnectionLost,
+	clientOf,
+	EXIT,
+	nobody,
+	type PdkCall,
+} from "../support/client";
+import {
+	CONFIGS,
+	loadOn,
+	marks,
+	marksIn,
+	Worker,
+} from "../support/kong-worker";
+import { scrape } from "../support/scrape";
+import {
+	dedicatedServer,
+	runServer,
+	type ServerProcess,
+	startServer,
+	temporaryFolder,
+	until,
+} from "../support/server";
+
+const PROCESSES = 3;
+const KILLS = 12;
+const CONFIG = CONFIGS[0] ?? {};
+
+const servers: ServerProcess[] = [];
+afterEach(() => Promise.all(servers.splice(0).map((server) => server.kill())));
+
+/** A server of three processes. */
+async function startWorkers(flags: string[] = []): Promise<ServerProcess> {
+	const server = await startServer(dedicatedServer(), [
+		"--workers",
+		`${PROCESSES}`,
+		...flags,
+	]);
+	servers.push(server);
+	await until("it is started", () => server.output.includes("msg=started"));
+	return server;
+}
+
+/** Process ids of the workers that were started so far. */
+function workersOf(server: ServerProcess): number[] {
+	return server
+		.lines(/msg="worker started"/)
+		.map((line) => Number(/worker=(\d+)/.exec(line)?.[1]));
+}
+
+/** Connections, one to each process. */
+async function connectToAll(server: ServerProcess): Promise<Client[]> {
+	const clients = [];
+	for (let count = 0; count < PROCESSES; count++)
+		clients.push(await server.connect());
+	return clients;
+}
+
+/** Runs a phase on each connection; the token's marks, or why there is none. */
+function runOnAll(clients: Client[], instance: number) {
+	return Promise.all(
+		clients.map((client) =>
+			client.runPhase(instance, clientOf("alice")).then(marksIn, (error) => {
+				if (error instanceof ConnectionLost) return "lost";
+				throw error;
+			}),
+		),
+	);
+}
+
+/**
+ * Starts an event, and waits until the plugin asks.
+ *
+ * @returns a function that answers it, up to the token's marks
+ */
+async function startBusy(client: Client, instance: number) {
+	await client.startEvent(instance);
+	const call = (await client.nextCall()) as PdkCall;
+	return async () => {
+		await client.answer(call, clientOf("alice"));
+		return marksIn(await client.finishEvent(clientOf("alice")));
+	};
+}
+
+const isAlive = (pid: number) => existsSync(`/proc/${pid}`);
+
+test.each(["0", "x", "-1", "1.5", "65", ""])(
+	"--workers '%s' is refused",
+	async (count) => {
+		const server = runServer(dedicatedServer(), ["--workers", count]);
+		expect(await server.exited).toEqual({ code: 1, signal: null });
+		expect(server.output).toContain(
+			"A number from 1 to 64, or auto, is expected",
+		);
+	},
+);
+
+test("one of them is no worker, and has none", async () => {
+	for (const flags of [[], ["--workers", "1"]]) {
+		const server = await startServer(dedicatedServer(), flags);
+		const { pid } = server;
+		expect(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")).toBe("");
+		expect(server.output).not.toContain("worker");
+		await server.kill();
+	}
+});
+
+test("a worker is not started by hand", async () => {
+	const server = runServer(dedicatedServer(), ["--worker"]);
+	expect(await server.exited).toEqual({ code: 1, signal: null });
+	expect(server.output).toContain("started by the plugin server itself");
+});
+
+test("connections are shared evenly, also those of a burst", async () => {
+	const server = await startWorkers();
+	const clients = await Promise.all(
+		Array.from({ length: 10 * PROCESSES }, () => server.connect()),
+	);
+	const ends = { closed: 0 };
+	for (const client of clients)
+		(await client.open()).once("close", () => {
+			ends.closed += 1;
+		});
+	// All are where they belong when each has answered.
+	for (const client of clients) await client.call({ cmd_get_plugin_names: {} });
+	const [first = 0] = workersOf(server);
+	process.kill(first, "SIGKILL");
+	await until("its connections close", () => ends.closed >= 10);
+	for (const client of clients) await client.call({ cmd_get_plugin_names: {} });
+	expect(ends.closed).toBe(10);
+});
+
+test("an instance is the same on all processes, whichever started it", async () => {
+	const server = await startWorkers();
+	const clients = await connectToAll(server);
+	const ids = [];
+	for (const [route, config] of CONFIGS.entries())
+		ids.push(
+			await (clients[route % PROCESSES] as Client).startInstance(config),
+		);
+	expect(new Set(ids).size).toBe(CONFIGS.length);
+	for (const [route, id] of ids.entries())
+		expect(await runOnAll(clients, id)).toEqual(
+			clients.map(() => marks(route)),
+		);
+	for (const client of clients) {
+		const { instance_status } = await client.call({
+			cmd_get_instance_status: { instance_id: ids[0] },
+		});
+		expect(instance_status?.instance_id).toBe(ids[0]);
+	}
+	// Of one server, as with one process.
+	expect(server.lines(/instance started/)).toHaveLength(CONFIGS.length);
+});
+
+test("requests that come together to a worker that does not have their instance all have its token", async () => {
+	const server = await startWorkers();
+	const clients = await Promise.all(
+		Array.from({ length: 30 }, () => server.connect()),
+	);
+	const id = await (clients[0] as Client).startInstance(CONFIG);
+	expect(await runOnAll(clients, id)).toEqual(clients.map(() => marks(0)));
+});
+
+test.each([0, 1])(
+	"an instance that Kong closes is closed on all, by connection %d",
+	async (closing) => {
+		const server = await startWorkers();
+		const clients = await connectToAll(server);
+		const id = await (clients[0] as Client).startInstance(CONFIG);
+		await runOnAll(clients, id);
+		await clients[closing]?.call({ cmd_close_instance: { instance_id: id } });
+		await until("no process has it", async () =>
+			(await runOnAll(clients, id)).every((outcome) => outcome === "lost"),
+		);
+		expect(server.lines(/instance stopped/)).toHaveLength(1);
+	},
+);
+
+test("an id that nobody has closes the connection on all", async () => {
+	const server = await startWorkers();
+	const clients = await connectToAll(server);
+	expect(await runOnAll(clients, 1)).toEqual(clients.map(() => "lost"));
+});
+
+test.each([0, 1])(
+	"a configuration that cannot be used is refused by all, started on connection %d",
+	async (starting) => {
+		const server = await startWorkers();
+		const clients = await connectToAll(server);
+		const id = await (clients[starting] as Client).startInstance({});
+		for (const client of clients) {
+			const calls = await client.runPhase(id, clientOf("alice"));
+			expect(calls.at(-1)?.method).toBe(EXIT);
+			expect(calls.at(-1)?.args[0]).toBe(500);
+		}
+		expect(server.lines(/cannot be used/)).toHaveLength(1);
+	},
+);
+
+test("an instance that only one process uses is not idle", async () => {
+	const server = await startWorkers(["--idle-timeout", "1"]);
+	const clients = await connectToAll(server);
+	const [starter] = clients as [Client];
+	const ids = [];
+	for (const _ of clients) ids.push(await starter.startInstance(CONFIG));
+	const end = Date.now() + 2500;
+	while (Date.now() < end)
+		for (const [index, client] of clients.entries())
+			expect(await runOnAll([client], ids[index] ?? 0)).toEqual([marks(0)]);
+	await until(
+		"they are stopped",
+		() => server.lines(/instance stopped/).length === PROCESSES,
+	);
+	for (const id of ids)
+		expect(await runOnAll(clients, id)).toEqual(clients.map(() => "lost"));
+});
+
+test(`each request has its own route's token while workers are killed ${KILLS} times`, async () => {
+	const server = await startWorkers();
+	const kong = new Worker(server.socketPath);
+	const load = loadOn(kong);
+	await load.untilSigned();
+	for (let kill = 0; kill < KILLS; kill++) {
+		const started = workersOf(server);
+		const alive = started.filter(isAlive);
+		process.kill(alive[kill % alive.length] ?? 0, "SIGKILL");
+		await load.untilSigned();
+		await until(
+			"there is another",
+			() => workersOf(server).length > started.length,
+		);
+		await load.untilSigned();
+	}
+	const { wrong, failed } = await load.end();
+	await kong.close();
+	expect(wrong).toEqual([]);
+	// There is always a process that listens: Kong repeats the requests of another.
+	expect(failed).toBe(0);
+	expect(server.lines(/worker ended.*SIGKILL/)).toHaveLength(KILLS);
+}, 60_000);
+
+test("no connection hangs whose worker is killed before it has it", async () => {
+	const server = await startWorkers();
+	const [worker = 0] = workersOf(server);
+	// It takes none of those that are meant for it.
+	process.kill(worker, "SIGSTOP");
+	const clients = await Promise.all(
+		Array.from({ length: 5 * PROCESSES }, () => server.connect()),
+	);
+	const answers = Promise.all(
+		clients.map((client) =>
+			client.call({ cmd_get_plugin_names: {} }).then(
+				() => "answered",
+				(error) => error,
+			),
+		),
+	);
+	process.kill(worker, "SIGKILL");
+	const lost = (await answers).filter((answer) => answer !== "answered");
+	// One at most is on its way; Kong repeats it.
+	expect(lost.length).toBeLessThanOrEqual(1);
+	for (const error of lost) expect(error).toBeInstanceOf(ConnectionLost);
+});
+
+test("metrics are of all processes, and do not forget what a killed worker counted", async () => {
+	const where = join(temporaryFolder(), "m.sock");
+	const server = await startWorkers(["--metrics", where]);
+	const clients = await connectToAll(server);
+	const id = await (clients[0] as Client).startInstance(CONFIG);
+	await runOnAll(clients, id);
+	for (const client of clients) await client.runPhase(id, nobody);
+	const counts = async () => {
+		const samples = await scrape(where);
+		return {
+			tokens: samples.get('x_custom_jwt_signing_seconds_count{alg="ES256"}'),
+			refused: samples.get(
+				'x_custom_jwt_refused_total{reason="nobody_authenticated"}',
+			),
+			instances: samples.get("x_custom_jwt_instances"),
+		};
+	};
+	const expected = {
+		tokens: PROCESSES,
+		refused: PROCESSES,
+		instances: 1,
+	};
+	expect(await counts()).toEqual(expected);
+	for (let kill = 0; kill < 2; kill++) {
+		const started = workersOf(server);
+		process.kill(started.at(-1) ?? 0, "SIGKILL");
+		await until(
+			"there is another",
+			() => workersOf(server).length > started.length,
+		);
+		expect(await counts()).toEqual(expected);
+	}
+});
+
+test("on SIGTERM all finish their events and end", async () => {
+	const server = await startWorkers();
+	const clients = await connectToAll(server);
+	const id = await (clients[0] as Client).startInstance(CONFIG);
+	const finish = await Promise.all(
+		clients.map((client) => startBusy(client, id)),
+	);
+	server.signal("SIGTERM");
+	await until("all stop", () => server.lines(/msg=stopping/).length === 3);
+	expect(await Promise.all(finish.map((one) => one()))).toEqual(
+		clients.map(() => marks(0)),
+	);
+	expect(await server.exited).toEqual({ code: 0, signal: null });
+	expect(workersOf(server).filter(isAlive)).toEqual([]);
+	expect(existsSync(server.socketPath)).toBe(false);
+	expect(server.lines(/worker ended/)).toEqual([]);
+});
+
+test("workers end with the first process, and finish their events", async () => {
+	const server = await startWorkers();
+	const clients = await connectToAll(server);
+	const id = await (clients[0] as Client).startInstance(CONFIG);
+	const finish = await Promise.all(
+		clients.map((client) => startBusy(client, id)),
+	);
+	server.signal("SIGKILL");
+	await until("the workers know", () => server.lines(/is gone/).length === 2);
+	const outcomes = await Promise.allSettled(finish.map((one) => one()));
+	expect(outcomes.filter(({ status }) => status === "fulfilled")).toEqual(
+		Array(2).fill({ status: "fulfilled", value: marks(0) }),
+	);
+	await until("they end", () => !workersOf(server).some(isAlive));
+});
+
+test("a server that cannot listen leaves no worker behind", async () => {
+	const server = runServer(dedicatedServer(), [
+		"--socket",
+		"/nonexistent/folder/s.sock",
+		"--workers",
+		"2",
+	]);
+	expect((await server.exited).code).toBe(1);
+	await until("they end", () => !workersOf(server).some(isAlive));
+});
