@@ -110,6 +110,7 @@ describe("flags", () => {
 				"--log-level",
 				"--phase-timeout",
 				"--idle-timeout",
+				"--workers",
 				"--metrics",
 				"--health",
 				"--help",
