@@ -1,12 +1,13 @@
 /**
- * How does the cost of a request on the dedicated plugin server grow: with connections, instances, callers,
- * claims, and the RSA key?
+ * How does the cost of a request on the dedicated plugin server grow: with connections, instances, callers, the
+ * size of the token, and the RSA key?
  */
 import { generateKeyPairSync } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { testKey } from "../local/demo/flows";
 import { Plugin } from "../plugins/x-custom-jwt";
+import { SET_HEADER } from "../test/support/client";
 import { asking, type KnownRequest } from "../test/support/facts";
 import { credentials, requests, unsignedToken } from "../test/support/samples";
 import { type Limit, LoadedServer, type Next } from "./load";
@@ -75,12 +76,17 @@ async function withCallers(size: number): Promise<Step> {
 	return { size, server, next, limit };
 }
 
-function withClaims(kilobytes: number): Promise<Step> {
+/** A caller whose own token has so many claims; the size is that of the token which the backend gets, in bytes. */
+async function withClaims(kilobytes: number): Promise<Step> {
 	const claims = { clientId: "web-shop", roles: [] as string[] };
 	while (JSON.stringify(claims).length < 1024 * kilobytes)
 		claims.roles.push(`orders:region-${claims.roles.length}:read`);
 	const shared = { authenticated_jwt_token: unsignedToken(claims) };
-	return uniform(kilobytes, { request: { ...requests.jwt, shared } });
+	const request = { ...requests.jwt, shared };
+	const step = await uniform(0, { request });
+	const calls = await step.server.clients[0]?.runPhase(...step.next());
+	const header = calls?.find(({ method }) => method === SET_HEADER);
+	return { ...step, size: String(header?.args[1]).length };
 }
 
 function withRsaKey(bits: number): Promise<Step> {
@@ -89,11 +95,16 @@ function withRsaKey(bits: number): Promise<Step> {
 	return uniform(bits, { config: { private_jwk } });
 }
 
-/** Measures the steps in turns: a table, and a plot of what grows. */
-async function growth(
-	unit: string,
-	starting: Promise<Step>[],
-): Promise<string[]> {
+type Column = "cpu" | "requests" | "p50" | "p99" | "memory";
+
+/** Of one size: the figures of all rounds. */
+interface Size {
+	size: number;
+	column: (name: Column) => number[];
+}
+
+/** Measures the steps in turns. */
+async function measure(starting: Promise<Step>[]): Promise<Size[]> {
 	const steps = await Promise.all(starting);
 	// A round of warm-up.
 	for (const { server, next, limit } of steps) await server.run(next, limit);
@@ -102,51 +113,40 @@ async function growth(
 		memory: server.memory,
 	}));
 	for (const { server } of steps) await server.stop();
+	return [...rounds].map(([{ size }, figures]) => ({
+		size,
+		column: (name) => figures.map((round) => round[name]),
+	}));
+}
 
-	const [least, ...others] = [...rounds].map(([{ size }, figures]) => {
-		const column = (name: "cpu" | "requests" | "p50" | "p99" | "memory") =>
-			figures.map((round) => round[name]);
-		return { size, column };
-	});
+function tableOf(unit: string, sizes: Size[]): string {
+	const [least] = sizes;
 	if (!least) throw new Error(`${unit}: no sizes`);
-	const sizes = [least, ...others];
-	const isWide = (sizes.at(-1)?.size ?? 0) > 10 * least.size;
-	const line = (name: "cpu" | "memory") =>
-		sizes.map(({ size, column }): [number, number] => [
-			size,
-			quantile(column(name), 0.5),
-		]);
-	return [
-		table(
-			[
-				unit,
-				"CPU, µs/request",
-				`ratio to ${least.size}`,
-				"requests/s",
-				"p50, µs",
-				"p99, µs",
-				"memory, MB",
-			],
-			sizes.map(({ size, column }) => [
-				size.toLocaleString("en"),
-				spread(column("cpu")),
-				spread(ratios(column("cpu"), least.column("cpu")), 2),
-				spread(column("requests")),
-				spread(column("p50")),
-				spread(column("p99")),
-				spread(column("memory")),
-			]),
-		),
-		plot(unit.replace(/\W.*/, ""), {
-			title: `What a request costs by ${unit}`,
-			x: { name: unit, type: isWide ? "log" : "value" },
-			y: ["CPU, µs/request", "memory, MB"],
-			lines: [
-				{ name: "CPU", points: line("cpu") },
-				{ name: "resident memory", y: 1, points: line("memory") },
-			],
-		}),
-	];
+	return table(
+		[
+			unit,
+			"CPU, µs/request",
+			`ratio to ${least.size.toLocaleString("en")}`,
+			"requests/s",
+			"p50, µs",
+			"p99, µs",
+			"memory, MB",
+		],
+		sizes.map(({ size, column }) => [
+			size.toLocaleString("en"),
+			spread(column("cpu")),
+			spread(ratios(column("cpu"), least.column("cpu")), 2),
+			spread(column("requests")),
+			spread(column("p50")),
+			spread(column("p99")),
+			spread(column("memory")),
+		]),
+	);
+}
+
+/** What a plot shows of the sizes: the medians. */
+function line(sizes: Size[], name: Column): [number, number][] {
+	return sizes.map(({ size, column }) => [size, quantile(column(name), 0.5)]);
 }
 
 /** What a token takes that is kept for `reuse_for`, by what its claims and its signature take. */
@@ -196,16 +196,41 @@ async function memoryOfTokens(): Promise<string> {
 	);
 }
 
-report("growth", async () => [
-	await memoryOfTokens(),
-	...(await growth(
-		"connections",
+report("growth", async () => {
+	// First, while the process has nothing else in its memory.
+	const tokens = await memoryOfTokens();
+	const connections = await measure(
 		[1, 8, 32, 128, 512].map((connections) =>
 			uniform(connections, { connections }),
 		),
-	)),
-	...(await growth("instances", [1, 10, 1000].map(withInstances))),
-	...(await growth("callers", [1, 10_000, amount(1_000_000)].map(withCallers))),
-	...(await growth("claims, KB", [0.5, 2, 8, 32].map(withClaims))),
-	...(await growth("RSA key, bits", [2048, 3072, 4096].map(withRsaKey))),
-]);
+	);
+	const bytes = await measure([0.5, 2, 8, 32].map(withClaims));
+	const instances = await measure([1, 10, 1000].map(withInstances));
+	const callers = await measure(
+		[1, 10_000, amount(1_000_000)].map(withCallers),
+	);
+	const bits = await measure([2048, 3072, 4096].map(withRsaKey));
+	return [
+		tableOf("connections", connections),
+		plot("connections", {
+			title: "Latency against connections",
+			x: { name: "connections", type: "category" },
+			y: { name: "latency, µs", type: "log" },
+			lines: [
+				{ name: "p50", points: line(connections, "p50") },
+				{ name: "p99", points: line(connections, "p99") },
+			],
+		}),
+		tableOf("token, bytes", bytes),
+		plot("token-size", {
+			title: "CPU of a request against the size of its token",
+			x: { name: "token, bytes", type: "value" },
+			y: { name: "CPU, µs/request", type: "value" },
+			lines: [{ name: "CPU", points: line(bytes, "cpu") }],
+		}),
+		tableOf("instances", instances),
+		tableOf("callers", callers),
+		tokens,
+		tableOf("RSA key, bits", bits),
+	];
+});

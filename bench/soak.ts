@@ -49,9 +49,8 @@ interface Sample {
 	minute: number;
 	/** Resident, in MB. */
 	memory: number;
-	/** Event-loop delay since the last sample, in milliseconds. */
-	p99: number;
-	max: number;
+	/** Greatest event-loop delay since the last sample, in milliseconds. */
+	delay: number;
 }
 
 /** Of Node.js's figure, which is the time between two runs of a timer that is due every 10 ms. */
@@ -72,8 +71,7 @@ function sample(metrics: string): () => Promise<Sample[]> {
 			samples.push({
 				minute: (performance.now() - started) / 60_000,
 				memory: value("process_resident_memory_bytes") / 2 ** 20,
-				p99: delay(value("nodejs_eventloop_lag_p99_seconds")),
-				max: delay(value("nodejs_eventloop_lag_max_seconds")),
+				delay: delay(value("nodejs_eventloop_lag_max_seconds")),
 			});
 		}
 		return samples;
@@ -119,7 +117,7 @@ report("soak", async () => {
 	}
 	await stock.stop();
 
-	const delays = samples.map(({ max }) => max);
+	const delays = samples.map(({ delay }) => delay);
 	return [
 		table(
 			[
@@ -132,23 +130,13 @@ report("soak", async () => {
 		),
 		`Event-loop delay, greatest of each two seconds: median ${quantile(delays, 0.5).toFixed(0)} ms, p99 ${quantile(delays, 0.99).toFixed(0)} ms, greatest of all ${Math.max(...delays).toFixed(0)} ms.`,
 		plot("soak", {
-			title: "Memory and event-loop delay of the dedicated plugin server",
+			title: "Resident memory of the dedicated plugin server",
 			x: { name: "minutes", type: "value" },
-			y: ["memory, MB", "delay, ms"],
+			y: { name: "memory, MB", type: "value" },
 			lines: [
 				{
 					name: "resident memory",
 					points: samples.map(({ minute, memory }) => [minute, memory]),
-				},
-				{
-					name: "event-loop delay, p99",
-					y: 1,
-					points: samples.map(({ minute, p99 }) => [minute, p99]),
-				},
-				{
-					name: "event-loop delay, greatest",
-					y: 1,
-					points: samples.map(({ minute, max }) => [minute, max]),
 				},
 			],
 		}),

@@ -8,10 +8,11 @@ import { testKey } from "../local/demo/flows";
 import { Client } from "../test/support/client";
 import { requests, service } from "../test/support/samples";
 import { LoadedServer } from "./load";
+import { type Plot, plot } from "./plot";
 import { cpuMicroseconds, residentMegabytes } from "./proc";
 import { Replay, record } from "./replay";
 import { amount, report } from "./report";
-import { inTurns, ratios, spread, table } from "./rounds";
+import { inTurns, quantile, ratios, spread, table } from "./rounds";
 
 const CONNECTIONS = 16;
 const SECONDS = amount(2);
@@ -76,6 +77,7 @@ async function load({ replays, pids }: Awaited<ReturnType<typeof prepare>>) {
 
 report("workers", async () => {
 	const rows = [];
+	const lines: Plot["lines"] = [];
 	for (const [name, config] of Object.entries(OUTCOMES)) {
 		const sides = [];
 		for (const count of COUNTS) sides.push(await prepare(count, config));
@@ -108,6 +110,16 @@ report("workers", async () => {
 				)
 				.join(", "),
 		]);
+		lines.push({
+			name,
+			points: [one, two].map((figures, index): [number, number] => [
+				COUNTS[index] ?? 0,
+				quantile(
+					figures.map(({ tokens }) => tokens),
+					0.5,
+				),
+			]),
+		});
 		for (const { server, replays } of sides) {
 			for (const replay of replays) replay.close();
 			await server.stop();
@@ -127,5 +139,11 @@ report("workers", async () => {
 			],
 			rows,
 		),
+		plot("workers", {
+			title: "Tokens per second against workers, on two cores",
+			x: { name: "workers", type: "category" },
+			y: { name: "tokens/s", type: "value" },
+			lines,
+		}),
 	];
 });
