@@ -54,10 +54,11 @@ Example:
 			writeNew(file, text);
 			print(`${[...Object.values(files), file].join("\n")}
 
-1. give Kong the private key:  export ${KEY_VARIABLE}="$(cat ${files.private})"
-2. check what you have:        x-custom-jwt config check ${file}
-3. bring it to Kong:           deck gateway sync ${file}
-4. try it:                     curl -H 'apikey: ${apiKey}' ${options.gateway.replace(/\/+$/, "")}/${options.service}`);
+1. put the plugin into Kong:   docs/deployment.md says how
+2. give Kong the private key:  export ${KEY_VARIABLE}="$(cat ${files.private})"
+3. check what you have:        npx x-custom-jwt config check ${file}
+4. bring it to Kong:           deck gateway sync ${file}
+5. try it:                     curl -H 'apikey: ${apiKey}' ${options.gateway.replace(/\/+$/, "")}/${options.service}`);
 		});
 }
 

@@ -37,6 +37,11 @@ test("config check finds no fault in the starter", async () => {
 	expect(code).toBe(0);
 });
 
+test("the printed steps begin with the plugin itself, and name the command as it was called", () => {
+	expect(printed).toMatch(/^1\. put the plugin into Kong: .*docs\//m);
+	expect(printed).toContain(`npx x-custom-jwt config check ${file}\n`);
+});
+
 test("the starter and its keys are for nobody else to read, and the private key is not in it", () => {
 	const key = join(folder, "keys/private-jwk.json");
 	for (const path of [file, key]) expect(statSync(path).mode & 0o077).toBe(0);
