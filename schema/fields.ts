@@ -195,7 +195,7 @@ export const configSchema = {
 			items: { type: "string", enum: AUTH_METHODS },
 			default: ["basic", "jwt", "key", "oauth2", "mtls", "consumer"],
 			description:
-				"Authentications that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
+				"Methods of authentication that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
 			examples: [["key", "basic"]],
 		},
 		certificate_clientid: {
@@ -222,7 +222,7 @@ export const configSchema = {
 			enum: ["refuse", "pass", "anonymous"],
 			default: "refuse",
 			description:
-				"What becomes of a request that nobody authenticated: `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
+				"What becomes of a request that nobody authenticated: `refuse` answers 401, `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
 			examples: ["pass"],
 		},
 		run_on_preflight: {
@@ -306,8 +306,7 @@ export const configSchema = {
 			type: "integer",
 			minimum: -86_400,
 			maximum: 86_400,
-			description:
-				"The claim `nbf`, in seconds from the time of issue, less `issued_at_skew`.",
+			description: "The claim `nbf`, in seconds after the claim `iat`.",
 			examples: [0],
 		},
 		issued_at_skew: {
@@ -367,7 +366,7 @@ export const configSchema = {
 		hmac_key_is_text: {
 			type: "boolean",
 			description:
-				"Whether an HMAC key is the text of `k`, as the published Lua plugin has it and a `secret` of Kong's, rather than the bytes it encodes.",
+				"Whether an HMAC key is the text of `k`, as in the published Lua plugin and in a `secret` of Kong's, and not the bytes that `k` encodes.",
 			examples: [true],
 		},
 		include_x5c: {
@@ -392,7 +391,7 @@ export const configSchema = {
 			maximum: 1_000_000,
 			default: 10_000,
 			description:
-				"So many tokens are kept for `reuse_for`, those used last; fewer, when their claims are big.",
+				"How many tokens are kept for `reuse_for`: those used last, and fewer when their claims are big.",
 			examples: [1000],
 		},
 		bind_request: {

@@ -209,7 +209,7 @@ return {
           {
             auth_methods = {
               type = "set",
-              description = "Authentications that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
+              description = "Methods of authentication that are accepted. Add `oidc` on a route behind openid-connect, and only there.",
               default = {
                 "basic",
                 "jwt",
@@ -257,7 +257,7 @@ return {
           {
             unauthenticated = {
               type = "string",
-              description = "What becomes of a request that nobody authenticated: `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
+              description = "What becomes of a request that nobody authenticated: `refuse` answers 401, `pass` proxies it without a token, `anonymous` signs one for Kong's anonymous consumer.",
               default = "refuse",
               one_of = {
                 "refuse",
@@ -438,7 +438,7 @@ return {
           {
             not_before = {
               type = "integer",
-              description = "The claim `nbf`, in seconds from the time of issue, less `issued_at_skew`.",
+              description = "The claim `nbf`, in seconds after the claim `iat`.",
               between = {
                 -86400,
                 86400,
@@ -522,7 +522,7 @@ return {
           {
             hmac_key_is_text = {
               type = "boolean",
-              description = "Whether an HMAC key is the text of `k`, as the published Lua plugin has it and a `secret` of Kong's, rather than the bytes it encodes.",
+              description = "Whether an HMAC key is the text of `k`, as in the published Lua plugin and in a `secret` of Kong's, and not the bytes that `k` encodes.",
             },
           },
           {
@@ -546,7 +546,7 @@ return {
           {
             reuse_max_tokens = {
               type = "integer",
-              description = "So many tokens are kept for `reuse_for`, those used last; fewer, when their claims are big.",
+              description = "How many tokens are kept for `reuse_for`: those used last, and fewer when their claims are big.",
               default = 10000,
               between = {
                 1,
