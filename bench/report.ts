@@ -37,15 +37,16 @@ export function amount(wanted: number): number {
  * Runs a script's measurement and prints its tables; with `--write` also into the README, between the
  * marks of the script's name.
  *
+ * @param name undefined: printed only
  * @param measure gives Markdown
  */
 export async function report(
-	name: string,
+	name: string | undefined,
 	measure: () => Promise<string[]>,
 ): Promise<void> {
 	const block = [...(await measure()), machine()].join("\n\n");
 	console.log(`${block}\n`);
-	if (!isWriting) return;
+	if (!isWriting || name === undefined) return;
 	const [before, after] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
 	const readme = readFileSync(README, "utf8");
 	const start = readme.indexOf(before) + before.length;
@@ -54,7 +55,7 @@ export async function report(
 		throw new Error(`bench/README.md has no ${before}…${after}`);
 	writeFileSync(
 		README,
-		`${readme.slice(0, start)}\n\n${block}\n\n${readme.slice(end)}`,
+		`${readme.slice(0, start)}\n${block}\n${readme.slice(end)}`,
 	);
 }
 
