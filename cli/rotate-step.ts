@@ -90,7 +90,11 @@ export function conclude(
 		}
 	}
 	process.exitCode = done ? EXIT.ok : EXIT.no;
-	const all = [...notes, ...exposed];
+	const all = [
+		...(dryRun && done ? ["nothing was written, for --dry-run"] : []),
+		...notes,
+		...exposed,
+	];
 	if (wantsJson) {
 		const paths = files.map(({ path }) => path);
 		const at = allowedAt === undefined ? {} : { allowedAt: iso(allowedAt) };

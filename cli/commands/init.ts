@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
 	Command,
@@ -6,7 +7,7 @@ import {
 } from "@commander-js/extra-typings";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
-import { writeNew } from "../files";
+import { BadUse, writeNew } from "../files";
 import { readKey, writeKeyFiles } from "../keys";
 import { print } from "../output";
 import { KEY_VARIABLE, starter } from "../starter";
@@ -43,12 +44,13 @@ Example:
   $ x-custom-jwt config check x-custom-jwt/kong.yml`,
 		)
 		.action(async ({ out, alg, ...options }) => {
-			const files = writeKeyFiles(
-				await generateKey(alg),
-				join(out, "keys"),
-				false,
-			);
+			const keys = join(out, "keys");
 			const file = join(out, "kong.yml");
+			// Before a key is written that nobody would use.
+			for (const path of [keys, file])
+				if (existsSync(path))
+					throw new BadUse(`${path} is there already: give another --out`);
+			const files = writeKeyFiles(await generateKey(alg), keys, false);
 			const { text, apiKey } = starter(options, readKey(files.public));
 			// It holds the API key of the example consumer.
 			writeNew(file, text);

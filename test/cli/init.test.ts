@@ -1,4 +1,10 @@
-import { readFileSync, statSync } from "node:fs";
+import {
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
@@ -104,7 +110,7 @@ test.each([
 
 test("a starter that is there is not overwritten", async () => {
 	const before = readFileSync(file, "utf8");
-	const { code } = await run([
+	const { code, stderr } = await run([
 		"init",
 		"--service",
 		"s",
@@ -116,5 +122,24 @@ test("a starter that is there is not overwritten", async () => {
 		folder,
 	]);
 	expect(code).toBe(2);
+	expect(stderr).toMatch(/is there already: give another --out$/m);
 	expect(readFileSync(file, "utf8")).toBe(before);
+});
+
+test("beside a kong.yml that is there no key is written", async () => {
+	const other = join(temporaryFolder(), "other");
+	mkdirSync(other);
+	writeFileSync(join(other, "kong.yml"), "");
+	const { code } = await run([
+		"init",
+		"--service",
+		"s",
+		"--url",
+		"http://s",
+		"--gateway",
+		"http://g",
+		"--out",
+		other,
+	]);
+	expect([code, readdirSync(other)]).toEqual([2, ["kong.yml"]]);
 });

@@ -749,6 +749,7 @@ describe("keys rotate, the command,", () => {
 			"--dry-run",
 		);
 		expect(shown.stdout).toMatch(/^\+ +"iat": \d+$/m);
+		expect(shown.stdout).toContain("nothing was written");
 		expect(existsSync(privateOut)).toBe(false);
 		expect(read(kongYml)).toBe(KONG_YML);
 
