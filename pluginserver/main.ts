@@ -158,11 +158,9 @@ async function main(): Promise<void> {
 	// Before the sockets are there, so that none of them is left behind.
 	for (const signal of SIGNALS) process.once(signal, stop);
 
-	if (options.workers > 1) {
-		workers = new Workers(options.workers - 1, rpc, log);
-		await workers.ready(WORKER_PATIENCE);
-	}
-	const listener = workers?.createListener() ?? createListener(rpc, log);
+	if (options.workers > 1) workers = new Workers(options.workers - 1, rpc, log);
+	const listener =
+		workers?.createListener(WORKER_PATIENCE) ?? createListener(rpc, log);
 	const takesOver = await listenOnSocket(
 		listener,
 		path,

@@ -165,23 +165,19 @@ export class Workers {
 	}
 
 	/**
-	 * Resolves when all workers take connections, or after a while: Kong keeps those it has open, so that the first ones
-	 * should not all come to one process.
+	 * The server of Kong's connections. They wait until all workers take some, or for a while: Kong keeps those it has
+	 * open, so that the first ones should not all come to one process. It listens meanwhile, since a reload of Kong ends
+	 * the plugin server before this one without waiting for it.
 	 *
 	 * @param patience in milliseconds
 	 */
-	async ready(patience: number): Promise<void> {
-		const end = Date.now() + patience;
-		while (![...this.#workers].every((one) => one.isReady) && Date.now() < end)
-			await sleep(5);
-	}
-
-	/** The server of Kong's connections. */
-	createListener(): Server {
+	createListener(patience: number): Server {
+		const ready = this.#ready(patience);
 		// So that nothing is read here of what a worker is to read.
-		return createServer({ pauseOnConnect: true }, (socket) =>
-			this.#dispatch(socket),
-		);
+		return createServer({ pauseOnConnect: true }, async (socket) => {
+			await ready;
+			this.#dispatch(socket);
+		});
 	}
 
 	/** The metrics of all workers there are, and the counts of those that ended, as they told them last. */
@@ -207,6 +203,12 @@ export class Workers {
 			if (Date.now() > deadline) this.#kill();
 			await sleep(10);
 		}
+	}
+
+	async #ready(patience: number): Promise<void> {
+		const end = Date.now() + patience;
+		while (![...this.#workers].every((one) => one.isReady) && Date.now() < end)
+			await sleep(5);
 	}
 
 	#kill(): void {

@@ -40,7 +40,20 @@ async function startWorkers(flags: string[] = []): Promise<ServerProcess> {
 		...flags,
 	]);
 	servers.push(server);
-	await until("it is started", () => server.output.includes("msg=started"));
+	await until(
+		"all are started",
+		() =>
+			server.output.includes("msg=started") &&
+			workersOf(server).length >= PROCESSES - 1,
+	);
+	return server;
+}
+
+/** The same as soon as it listens. */
+async function startListening(): Promise<ServerProcess> {
+	const flags = ["--workers", `${PROCESSES}`];
+	const server = await startServer(dedicatedServer(), flags);
+	servers.push(server);
 	return server;
 }
 
@@ -114,8 +127,17 @@ test("a worker is not started by hand", async () => {
 	expect(server.output).toContain("started by the plugin server itself");
 });
 
-test("connections are shared evenly, also those of a burst", async () => {
+test("listens before its workers are there, as Kong's reload waits for no server", async () => {
 	const server = await startWorkers();
+	const [first] = server.lines(/msg=started|worker started/);
+	expect(first).toContain("msg=started");
+});
+
+test.each([
+	["of a burst", startWorkers],
+	["that came before the workers", startListening],
+])("connections %s are shared evenly", async (_, start) => {
+	const server = await start();
 	const clients = await Promise.all(
 		Array.from({ length: 10 * PROCESSES }, () => server.connect()),
 	);
