@@ -16,7 +16,7 @@ import {
 } from "./kong";
 import { Name } from "./name";
 import { packageRoot } from "./package-root";
-import { REFUSALS } from "./refusals";
+import { REFUSALS, TITLES } from "./refusals";
 
 const ROOT = packageRoot();
 
@@ -26,7 +26,7 @@ const EXAMPLE = { collectionStyle: "flow", lineWidth: 0 } as const;
 /** The pages with a generated part, between marks. */
 const PAGES: Record<string, () => string> = {
 	"docs/configuration.md": configurationTables,
-	"docs/errors.md": refusalTable,
+	"docs/errors.md": refusalTables,
 };
 
 /** The plugin's schema as Konnect's control plane takes it: no `require`, no functions. */
@@ -70,16 +70,24 @@ function row(name: string, property: Property | undefined): string {
 	return `| \`${name}\` | ${type}${note} | ${byDefault} | ${property.description} | \`${example}\` |`;
 }
 
-/** The table of refusals, in Markdown. */
-export function refusalTable(): string {
-	return [
-		"| status | log | it means |",
-		"|---|---|---|",
-		...Object.values(REFUSALS).map(({ status, text, means }) => {
-			const shown = text.replace(/\{\w+\}/g, "…");
-			return `| ${status} | \`${shown}\` | ${means} |`;
-		}),
-	].join("\n");
+/** The tables of refusals, one for each status, in Markdown. */
+export function refusalTables(): string {
+	return Object.entries(TITLES)
+		.map(([status, title]) =>
+			[
+				`## ${status} ${title}`,
+				"",
+				"| log | it means | `reason` |",
+				"|---|---|---|",
+				...Object.values(REFUSALS)
+					.filter((refusal) => `${refusal.status}` === status)
+					.map(({ text, means, reason }) => {
+						const shown = text.replace(/\{\w+\}/g, "…");
+						return `| \`${shown}\` | ${means} | \`${reason}\` |`;
+					}),
+			].join("\n"),
+		)
+		.join("\n\n");
 }
 
 function lua(value: KongValue, indent = ""): string {

@@ -41,7 +41,7 @@ export const REFUSALS = {
 		reason: "method_not_accepted",
 		text: "authenticated by {method}, which is not in auth_methods{hint}",
 		means:
-			"add the method to `auth_methods` of this route: `[oidc]` behind openid-connect; elsewhere a client sends a Bearer token it has no business sending",
+			"the route does not accept this method: add it to `auth_methods`, `[oidc]` behind openid-connect. Elsewhere `oidc` is a client with a Bearer token that it has no business sending",
 	},
 	no_api_key: {
 		status: 401,
@@ -100,21 +100,21 @@ export const REFUSALS = {
 		reason: "claim_refused",
 		text: "$({variable}) holds an API key or a token, which no claim may repeat",
 		means:
-			"the client sends a secret in a header or query parameter that a template names",
+			"a template names a header or query parameter in which the client sends a secret: name another",
 	},
 	no_value: {
 		status: 401,
 		reason: "claim_refused",
 		text: "claim {claim}: no value of {variables}",
 		means:
-			"`strict_claims`, or a `client_id` from a template: the client did not send, or the consumer does not have, what the named template wants",
+			"the client did not send, or the consumer does not have, what the template names. With `strict_claims`, or for `client_id`, that is refused",
 	},
 	no_text: {
 		status: 401,
 		reason: "claim_refused",
 		text: "claim {claim}: its value is no text",
 		means:
-			"`strict_claims`, or a `client_id` from a template: the template's value is a list, an object or empty",
+			"the template's value is a list, an object or empty. With `strict_claims`, or for `client_id`, that is refused",
 	},
 	no_audience_value: {
 		status: 401,
@@ -132,7 +132,8 @@ export const REFUSALS = {
 		status: 401,
 		reason: "claim_refused",
 		text: "cap_expiry: the incoming token's exp is no number",
-		means: "the incoming token's `exp` is none (RFC 7519 §4.1.4)",
+		means:
+			"the issuer of the incoming token does not write `exp` as a number (RFC 7519 §4.1.4)",
 	},
 	odd_host: {
 		status: 401,
@@ -149,7 +150,7 @@ export const REFUSALS = {
 	no_service: {
 		status: 500,
 		reason: "no_audience",
-		text: "no audience: the route has no Service; configure `audience`, or the plugin on routes that have one",
+		text: "no audience: the route has no Service; configure audience, or the plugin on routes that have one",
 		means:
 			"the plugin is on a route without Service, or global: set `audience`, or put it on routes that have one",
 	},
@@ -158,7 +159,7 @@ export const REFUSALS = {
 		reason: "dropped_by_connection",
 		text: "the header Connection names {header}, which Kong would then not send to the backend",
 		means:
-			"a client tries to reach the backend without its token; no client has a reason to",
+			"a client tries to reach the backend without its token; no client has a reason to do so",
 	},
 	token_too_large: {
 		status: 500,
@@ -172,13 +173,13 @@ export const REFUSALS = {
 		reason: "wrong_instance",
 		text: "the instance belongs to another plugin entry; Kong used a stale instance id after the plugin server restarted",
 		means:
-			"the stock plugin server was restarted and Kong used an old instance id; the request was not signed. Use the dedicated one",
+			"the stock plugin server was restarted and Kong used an old instance id. The request was not signed: use the dedicated plugin server",
 	},
 	nothing_to_bind: {
 		status: 500,
 		reason: "unexpected",
 		text: "bind_request: Kong has no {what} to bind to",
-		means: "Kong could not read the request, see its own line",
+		means: "Kong could not read the request: its own line in the log says why",
 	},
 	body_file: {
 		status: 500,
