@@ -5,20 +5,16 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
-
-const SCRIPTS = [
-	"signing",
-	"request",
-	"growth",
-	"gateway",
-	"start",
-	"workers",
-	"soak",
-];
+import { parseArgs } from "node:util";
+import { OPTIONS, SCRIPTS } from "./scripts";
 
 const args = process.argv.slice(2);
-const flags = args.filter((arg) => arg.startsWith("--"));
-const names = args.filter((arg) => !arg.startsWith("--"));
+const { positionals: names } = parseArgs({
+	args,
+	options: OPTIONS,
+	allowPositionals: true,
+});
+const flags = args.filter((arg) => !names.includes(arg));
 const unknown = names.find((name) => !SCRIPTS.includes(name));
 if (unknown) {
 	console.error(`no benchmark ${unknown}; there are ${SCRIPTS.join(", ")}`);

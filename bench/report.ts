@@ -2,18 +2,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { OPTIONS } from "./scripts";
 
 const README = join(__dirname, "README.md");
 
-const { values: flags } = parseArgs({
-	options: {
-		quick: { type: "boolean", default: false },
-		write: { type: "boolean", default: false },
-		configuration: { type: "string" },
-		proxy: { type: "string" },
-		process: { type: "string", multiple: true, default: [] },
-	},
-});
+const { values: flags } = parseArgs({ options: OPTIONS });
 
 /** An option of the script that measures a gateway. */
 export function option(name: "configuration" | "proxy"): string | undefined {

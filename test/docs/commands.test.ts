@@ -1,12 +1,23 @@
 /**
- * The shell blocks of README and docs, run as they stand, on each page one after the other, with the local gateway where
- * `npm start` has it. A block that cannot run here says so right before it: `<!-- not run: why -->`.
+ * The shell blocks of all pages, run as they stand, on each page one after the other, with the local gateway where
+ * `npm start` has it. A block that cannot run here says so right before it: `<!-- not run: why -->`. Of benchmarks, which
+ * take minutes, only names and options are checked.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+	cpSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { parseArgs } from "node:util";
+import { OPTIONS, SCRIPTS } from "../../bench/scripts";
 import { IDP_ISSUER } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { signToken } from "../../local/demo/flows";
@@ -23,7 +34,6 @@ interface Block {
 const BLOCK = /(?:<!-- not run: ([^>]*?) -->\s*)?^ *```sh\n([\s\S]*?)^ *```$/gm;
 
 const documented = pages()
-	.filter(({ path }) => path === "README.md" || path.startsWith("docs/"))
 	.map(({ path, text }) => ({
 		path,
 		blocks: [...text.matchAll(BLOCK)].map(
@@ -68,7 +78,32 @@ function clone(): string {
 		`#!/bin/sh\nshift\nexec "${process.execPath}" "${command}" "$@"\n`,
 		{ mode: 0o755 },
 	);
+	writeFileSync(join(folder, "bin/npm"), NPM, { mode: 0o755 });
 	return folder;
+}
+
+/** Writes what it is told to do, an argument a line, into `npm.log`. */
+const NPM = `#!/bin/sh
+printf '%s\n' "$@" "" >>"$(dirname "$0")/npm.log"
+`;
+
+/** What blocks of a page told npm to do. */
+function npmCalls(folder: string): string[][] {
+	const log = join(folder, "bin/npm.log");
+	if (!existsSync(log)) return [];
+	const calls = readFileSync(log, "utf8").split("\n\n");
+	return calls.map((call) => call.split("\n")).slice(0, -1);
+}
+
+/** @throws for what is no benchmark, or none of its names and options */
+function checkBenchmark([run, script, dashes, ...args]: string[]): void {
+	expect([run, script, dashes]).toEqual(["run", "bench", "--"]);
+	const { positionals } = parseArgs({
+		args,
+		options: OPTIONS,
+		allowPositionals: true,
+	});
+	expect(SCRIPTS).toEqual(expect.arrayContaining(positionals));
 }
 
 /** Runs a block as a shell does in which `set -e` holds. */
@@ -114,10 +149,20 @@ test.each(documented)("the commands of $path work", async ({ blocks }) => {
 		expect({ script, code, output }).toMatchObject({ script, code: 0 });
 		if (script.includes("curl")) expect(output).not.toMatch(/"message"/);
 	}
+	for (const call of npmCalls(folder)) checkBenchmark(call);
 });
 
 test("reasons why a command is not run are given", () => {
-	for (const { blocks } of documented)
-		for (const { notRun } of blocks)
-			expect(notRun ?? "it is run").toMatch(/\w+ \w+/);
+	const blocks = documented.flatMap(({ path, blocks }) =>
+		blocks.map((block) => ({ path, ...block })),
+	);
+	const left = blocks.filter(({ notRun }) => notRun !== undefined);
+	for (const { notRun } of left) expect(notRun).toMatch(/\w+ \w+/);
+	const list = left.map(
+		({ path, script, notRun }) =>
+			`${path}: ${script.trim().split("\n")[0]} (${notRun})`,
+	);
+	console.warn(
+		`NOT RUN, ${left.length} of ${blocks.length} shell blocks:\n${list.join("\n")}`,
+	);
 });

@@ -11,7 +11,7 @@ export interface Page {
 	prose: string;
 }
 
-const FOLDERS = ["docs", "bench", "deploy"];
+const FOLDERS = ["docs", "bench", "deploy", "examples"];
 
 /** All pages: Markdown at the top, and in the folders that have some. */
 export function pages(): Page[] {
