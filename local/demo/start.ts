@@ -1,8 +1,9 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
 
+import { bestMatch } from "../../declarative/paths";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { printable } from "../../jwk/printable";
-import { loadDeclarative } from "../gateway/entities";
+import { type Entities, loadDeclarative } from "../gateway/entities";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
@@ -50,7 +51,7 @@ export async function start(options: StartOptions): Promise<void> {
 	const demo = await startWith(options.stock ? STOCK : DEDICATED, options);
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 		process.once(signal, () => demo.close());
-	await introduce(demo);
+	await introduce(demo, loadDeclarative(options.config ?? CONFIG_FILES));
 }
 
 const DEDICATED = {
@@ -83,11 +84,15 @@ function startWith(
 	});
 }
 
-async function introduce({
-	gateway,
-	backend,
-	pluginServer,
-}: Demo): Promise<void> {
+/** Says where everything is, and the requests of the examples that its routes take. */
+async function introduce(
+	{ gateway, backend, pluginServer }: Demo,
+	{ routes }: Entities,
+): Promise<void> {
+	const served = routes.flatMap(({ entity }) => entity.paths);
+	const flows = (await makeFlows(gateway)).filter(
+		({ route }) => bestMatch(served, route) !== undefined,
+	);
 	console.log(`
 gateway         ${gateway.httpUrl}  ${gateway.httpsUrl}
 JWK Set         ${gateway.httpUrl}/x-custom-jwt/jwks
@@ -95,9 +100,9 @@ sample backend  http://localhost:${backend.port}/anything
 token inspector http://localhost:${backend.port}/
 plugin server   process ${pluginServer.pid}
 
-Try it (Ctrl-C ends):
+${flows.length > 0 ? "Try it (Ctrl-C ends):" : "Ctrl-C ends."}
 `);
-	for (const flow of await makeFlows(gateway))
+	for (const flow of flows)
 		console.log(`# ${flow.name}: ${flow.status}\n${flow.curl}\n`);
 }
 

@@ -85,6 +85,32 @@ test("a configuration of one's own may sign with another algorithm", async () =>
 	expect(stdout).toMatch(/^ok {5}API key .* verified .*\n.*"alg":"ES256"/m);
 });
 
+test("only requests that the configuration has routes for are offered", async () => {
+	const document = parseDocument(readFileSync(join(ROOT, "kong.yml"), "utf8"));
+	document.setIn(["services", 0, "routes", 1, "paths"], ["/orders"]);
+	const file = join(temporary, "orders.yml");
+	writeFileSync(file, document.toString());
+	const ports = [
+		"--http-port",
+		"0",
+		"--https-port",
+		"0",
+		"--backend-port",
+		"0",
+	];
+	const child = npmStart("--config", file, ...ports);
+	let printed = "";
+	child.stdout.on("data", (chunk) => {
+		printed += chunk;
+	});
+	while (!printed.includes("No client certificate"))
+		await once(child.stdout, "data");
+	child.kill("SIGINT");
+	await once(child, "exit");
+	expect(printed).toContain("/basicAuth'");
+	expect(printed).not.toContain("/apiKey'");
+});
+
 test("a configuration it cannot run ends it at once, naming file and member", async () => {
 	const file = join(temporary, "bad.yml");
 	writeFileSync(file, '_format_version: "3.0"\nupstreams: []\n');
