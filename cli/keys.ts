@@ -17,7 +17,7 @@ import {
 } from "./named-jwk";
 
 /** Names of the files of a key, by what they hold. */
-const KEY_FILES = {
+export const KEY_FILES = {
 	private: "private-jwk.json",
 	public: "public-jwk.json",
 	set: "public-jwks.json",

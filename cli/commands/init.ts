@@ -8,7 +8,7 @@ import {
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
 import { BadUse, writeNew } from "../files";
-import { readKey, writeKeyFiles } from "../keys";
+import { KEY_FILES, readKey, writeKeyFiles } from "../keys";
 import { print } from "../output";
 import { KEY_VARIABLE, starter } from "../starter";
 
@@ -47,7 +47,8 @@ Example:
 			const keys = join(out, "keys");
 			const file = join(out, "kong.yml");
 			// Before a key is written that nobody would use.
-			for (const path of [keys, file])
+			const keyFiles = Object.values(KEY_FILES).map((n) => join(keys, n));
+			for (const path of [...keyFiles, file])
 				if (existsSync(path))
 					throw new BadUse(`${path} is there already: give another --out`);
 			const files = writeKeyFiles(await generateKey(alg), keys, false);
