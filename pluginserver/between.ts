@@ -24,11 +24,17 @@ export type ToWorker =
 	| { say: "instance"; ask: number; instance: HandedInstance | undefined }
 	| { say: "forget"; id: number }
 	| { say: "metrics"; ask: number }
+	/** Whether it is there. */
+	| { say: "ping" }
 	| { say: "stop"; signal: string };
 
 /** Said by a worker. `ask` numbers what is to be answered. */
 export type FromWorker =
 	| { say: "ready" }
+	/** All that was said before the ping has been heard. */
+	| { say: "pong" }
+	/** It was told to stop, and wants no more connections. */
+	| { say: "leaving" }
 	/** It has the connection that was handed to it. */
 	| { say: "taken" }
 	/** So many of its connections have closed since it said so last. */

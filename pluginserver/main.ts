@@ -135,8 +135,10 @@ async function main(): Promise<void> {
 		const workerLog: Log = (level, message, fields) =>
 			log(level, message, { worker: process.pid, ...fields });
 		const rpc = new WorkerRpc();
-		const stop = keepServing(rpc, workerLog, phaseTimeout, idleTimeout);
-		// Of a terminal, which signals all processes.
+		const stop = keepServing(rpc, workerLog, phaseTimeout, idleTimeout, () =>
+			rpc.leave(),
+		);
+		// Of a terminal, or a service manager, which signal all processes.
 		for (const signal of SIGNALS) process.on(signal, stop);
 		const wantsMetrics = options.metrics !== undefined;
 		runWorker(rpc, workerLog, stop, idleTimeout, wantsMetrics);
@@ -156,9 +158,17 @@ async function main(): Promise<void> {
 		return workers?.stop(signal, phaseTimeout + WORKER_PATIENCE);
 	});
 	// Before the sockets are there, so that none of them is left behind.
-	for (const signal of SIGNALS) process.once(signal, stop);
+	for (const signal of SIGNALS) process.on(signal, stop);
 
-	if (options.workers > 1) workers = new Workers(options.workers - 1, rpc, log);
+	if (options.workers > 1) {
+		const cores = availableParallelism();
+		if (options.workers > cores)
+			log("warn", "more workers than cores", {
+				workers: options.workers,
+				cores,
+			});
+		workers = new Workers(options.workers - 1, rpc, log);
+	}
 	const listener =
 		workers?.createListener(WORKER_PATIENCE) ?? createListener(rpc, log);
 	const takesOver = await listenOnSocket(
@@ -173,14 +183,13 @@ async function main(): Promise<void> {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
 		const { metrics, socketMode } = options;
-		const others = workers && (() => workers.metrics());
 		const served = serveMetrics(
 			metrics,
 			socketMode,
 			rpc,
 			log,
 			takesOver,
-			others,
+			workers,
 		);
 		const noted = served.then((server) => {
 			servers.push(server);

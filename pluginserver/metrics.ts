@@ -22,6 +22,7 @@ import type { Metrics } from "./between";
 import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";
+import type { Workers } from "./workers";
 
 /** From an HMAC to a phase that runs into its deadline, in seconds. */
 const BUCKETS = [
@@ -75,7 +76,7 @@ function heldFor<T>(life: number, make: () => T): () => T {
  * @param where a TCP port of the loopback interface, or the path of a unix socket
  * @param socketMode permissions of that socket
  * @param waits for the port until the server before this one has left it
- * @param others gives the metrics of further processes, which are added to those of this one
+ * @param workers whose metrics are added to those of this process
  * @throws when the port is taken, and it does not wait for it
  */
 export async function serveMetrics(
@@ -84,12 +85,22 @@ export async function serveMetrics(
 	rpc: PluginServerRpc,
 	log: Log,
 	waits = false,
-	others?: () => Promise<Metrics[]>,
+	workers?: Workers,
 ): Promise<Server> {
 	const registry = collectMetrics(rpc);
 	const text = heldFor(TEXT_LIFE, () =>
-		others ? sum(registry, others) : registry.metrics(),
+		workers ? sum(registry, workers) : registry.metrics(),
 	);
+	if (workers)
+		new Counter({
+			name: "x_custom_jwt_workers_ended_total",
+			help: "Workers that died or hung, and were replaced (--workers)",
+			registers: [registry],
+			collect() {
+				this.reset();
+				this.inc(workers.ended);
+			},
+		});
 	const server = createServer(OPTIONS, async (_, response) => {
 		response.setHeader("content-type", registry.contentType);
 		response.end(await text());
@@ -102,13 +113,10 @@ export async function serveMetrics(
 	return server;
 }
 
-async function sum(
-	registry: Registry,
-	others: () => Promise<Metrics[]>,
-): Promise<string> {
+async function sum(registry: Registry, workers: Workers): Promise<string> {
 	const [own, told] = await Promise.all([
 		registry.getMetricsAsJSON(),
-		others(),
+		workers.metrics(),
 	]);
 	return addMetrics([own, ...told]).metrics();
 }

@@ -25,7 +25,7 @@ function say(message: FromWorker): void {
  * requests have needed so far.
  */
 export class WorkerRpc extends PluginServerRpc {
-	readonly #asked = new Asked<HandedInstance>();
+	readonly #asked = new Asked<Instance>();
 	readonly #fetched = new Map<number, Promise<Instance | undefined>>();
 	#told = 0;
 
@@ -40,16 +40,17 @@ export class WorkerRpc extends PluginServerRpc {
 		// Requests that come together need one key, not each its own.
 		const fetched =
 			this.#fetched.get(id) ??
-			this.#ask((ask) => say({ say: "find", ask, id })).finally(() =>
-				this.#fetched.delete(id),
-			);
+			this.#asked
+				.ask((ask) => say({ say: "find", ask, id }))
+				.finally(() => this.#fetched.delete(id));
 		this.#fetched.set(id, fetched);
 		return fetched;
 	}
 
 	/** Takes what the first process answers. */
-	answered(ask: number, instance: HandedInstance | undefined): void {
-		this.#asked.answered(ask, instance);
+	answered(ask: number, handed: HandedInstance | undefined): void {
+		// At once: the next message may be that it was closed.
+		this.#asked.answered(ask, handed && this.#have(handed));
 	}
 
 	/** Tells the first process, which closes what nobody uses, what was used here. */
@@ -60,23 +61,25 @@ export class WorkerRpc extends PluginServerRpc {
 		if (instances.length > 0) say({ say: "used", instances });
 	}
 
+	/** Tells it that new connections are better off elsewhere. */
+	leave(): void {
+		say({ say: "leaving" });
+	}
+
 	protected override start(
 		name: string | undefined,
 		config: Buffer | undefined,
 	): Promise<Instance | undefined> {
-		return this.#ask((ask) =>
+		return this.#asked.ask((ask) =>
 			say({ say: "start", ask, name, config: config?.toString() }),
 		);
 	}
 
 	protected override async close(id: number | undefined): Promise<void> {
-		if (id) await this.#ask((ask) => say({ say: "close", ask, id }));
+		if (id) await this.#asked.ask((ask) => say({ say: "close", ask, id }));
 	}
 
-	async #ask(send: (ask: number) => void): Promise<Instance | undefined> {
-		const handed = await this.#asked.ask(send);
-		if (!handed) return undefined;
-		const { id, started, name, config } = handed;
+	#have({ id, started, name, config }: HandedInstance): Instance {
 		return (
 			this.instances.get(id) ??
 			this.instances.start(name, config, { id, started })
@@ -132,6 +135,8 @@ export function runWorker(
 					ask: message.ask,
 					metrics: (await metrics?.getMetricsAsJSON()) ?? [],
 				});
+			case "ping":
+				return say({ say: "pong" });
 			case "stop":
 				return stop(message.signal);
 		}

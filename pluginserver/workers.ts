@@ -1,6 +1,7 @@
 /** The workers of a plugin server, as the process that starts them has them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
+import { createInterface } from "node:readline";
 import { isSea } from "node:sea";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -17,8 +18,24 @@ import type { PluginServerRpc } from "./rpc";
 /** Connections that wait to be handed to one worker; further ones go to another process. */
 const MAX_WAITING = 64;
 
-/** A worker that ends sooner is not started again before, in milliseconds: it would end again. */
+/**
+ * A worker that ends sooner is not started again before, in milliseconds: it would end again. Twice as much after
+ * each one in a row that did not come to take connections, up to `MAX_PAUSE`.
+ */
 const LEAST_LIFE = 1000;
+const MAX_PAUSE = 60_000;
+
+/** Workers are asked whether they are there once in so many milliseconds. */
+const PING_INTERVAL = 1000;
+
+/** One that leaves so many pings in a row without an answer hangs, and is killed: Kong repeats its requests elsewhere. */
+const MAX_UNANSWERED = 5;
+
+/** The same while it starts, on a machine that has no time for it. */
+const MAX_UNANSWERED_AT_START = 60;
+
+/** Metrics are not waited for longer, in milliseconds; what a worker told last is taken then. */
+const METRICS_PATIENCE = 1000;
 
 /** The flag that makes a worker of this program. */
 export const WORKER_FLAG = "--worker";
@@ -28,7 +45,8 @@ function workerCommand(): string[] {
 	const [, script = "", ...flags] = process.argv;
 	// An executable has its script inside (Node.js: single executable applications).
 	const program = isSea() ? [] : [...process.execArgv, script];
-	return [...program, ...flags, WORKER_FLAG];
+	// First: the last flag may be one that takes what follows.
+	return [...program, WORKER_FLAG, ...flags];
 }
 
 /** One worker, until it ends. */
@@ -40,6 +58,13 @@ class Worker {
 	/** The one on its way. */
 	#taking: Socket | undefined;
 	#onEnd: ((reason: string | number) => void) | undefined;
+	#unanswered = 0;
+	/** What was on its way when it was asked last whether it is there. */
+	#pinged: Socket | undefined;
+	/** Whether it had no file left for a connection. */
+	#isFull = false;
+	#isLeaving = false;
+	#isHung = false;
 	isReady = false;
 	/** How many it has, and will have. */
 	connections = 0;
@@ -55,8 +80,14 @@ class Worker {
 		end: (reason: string | number) => void,
 	) {
 		this.#child = spawn(process.execPath, workerCommand(), {
-			stdio: ["ignore", "inherit", "inherit", "ipc"],
+			stdio: ["ignore", "pipe", "pipe", "ipc"],
 		});
+		// Not inherited: Kong starts no other server before all have closed its pipe (Kong: process.lua).
+		for (const input of [this.#child.stdout, this.#child.stderr])
+			if (input)
+				createInterface({ input }).on("line", (line) =>
+					process.stdout.write(`${line}\n`),
+				);
 		this.#child.on("message", (message: FromWorker) => {
 			switch (message.say) {
 				case "taken":
@@ -70,14 +101,19 @@ class Worker {
 				case "metrics":
 					this.metrics = message.metrics;
 					return this.#asked.answered(message.ask, message.metrics);
+				case "pong":
+					return this.#takePong();
+				case "leaving":
+					this.#isLeaving = true;
+					return;
 				case "ready":
 					this.isReady = true;
 			}
 			hear(message);
 		});
-		// Also when it did not start, and without an exit then.
+		// Also when it did not start, and without its streams.
 		this.#child.once("error", ({ message }) => this.#end(message));
-		this.#child.once("exit", (code, signal) =>
+		this.#child.once("close", (code, signal) =>
 			this.#end(signal ?? code ?? "?"),
 		);
 		this.#onEnd = end;
@@ -87,12 +123,19 @@ class Worker {
 		return this.#child.pid;
 	}
 
+	/** Whether it takes what is handed to it. */
+	get isTaking(): boolean {
+		return (
+			this.isReady && !this.#isLeaving && !this.#isFull && this.#unanswered <= 1
+		);
+	}
+
 	get canTake(): boolean {
-		return this.isReady && this.#waiting.length < MAX_WAITING;
+		return this.isTaking && this.#waiting.length < MAX_WAITING;
 	}
 
 	say(message: ToWorker, socket?: Socket): void {
-		// It may have ended; `exit` follows.
+		// It may have ended; `close` follows.
 		if (!this.#child.connected) return;
 		// Node.js would not close a connection whose worker ends before it has it.
 		this.#child.send(message, socket, { keepOpen: true }, () => {});
@@ -106,12 +149,30 @@ class Worker {
 
 	/** What is not on its way to it yet. */
 	takeBack(): Socket[] {
+		this.connections -= this.#waiting.length;
 		return this.#waiting.splice(0);
 	}
 
-	/** @returns undefined when it ended */
-	askMetrics(): Promise<Metrics | undefined> {
-		return this.#asked.ask((ask) => this.say({ say: "metrics", ask }));
+	/** @returns what it told last, when it does not answer */
+	async askMetrics(): Promise<Metrics | undefined> {
+		const told = await Promise.race([
+			this.#asked.ask((ask) => this.say({ say: "metrics", ask })),
+			sleep(METRICS_PATIENCE, undefined),
+		]);
+		return told ?? this.metrics;
+	}
+
+	/** Asks whether it is there, and kills it when it has not been for long. */
+	ping(): void {
+		const most = this.isReady ? MAX_UNANSWERED : MAX_UNANSWERED_AT_START;
+		if (this.#unanswered === most) {
+			this.#isHung = true;
+			this.kill();
+			return;
+		}
+		this.#unanswered += 1;
+		this.#pinged = this.#taking;
+		this.say({ say: "ping" });
 	}
 
 	kill(): void {
@@ -120,9 +181,19 @@ class Worker {
 
 	#end(reason: string | number): void {
 		this.#taking?.destroy();
-		this.#onEnd?.(reason);
+		this.#onEnd?.(this.#isHung ? "no answer" : reason);
 		this.#onEnd = undefined;
 		this.#asked.end();
+	}
+
+	#takePong(): void {
+		this.#unanswered = 0;
+		// What is handed over comes before the ping, or without a file that is free not at all, of which Node.js tells nobody.
+		this.#isFull = this.#taking !== undefined && this.#taking === this.#pinged;
+		if (!this.#isFull) return;
+		this.#taking?.destroy();
+		this.#taking = undefined;
+		this.connections -= 1;
 	}
 
 	// Node.js too has a queue, but forgets the connections in it when the worker ends.
@@ -145,6 +216,8 @@ export class Workers {
 	#past: Promise<Metrics> = Promise.resolve([]);
 	#ownConnections = 0;
 	#isStopping = false;
+	/** How many have ended that should not have. */
+	ended = 0;
 
 	/** @param count how many workers there are, beside this process */
 	constructor(
@@ -162,6 +235,7 @@ export class Workers {
 		// When the start of this process fails.
 		process.once("exit", () => this.#kill());
 		for (let left = count; left > 0; left--) this.#start();
+		setInterval(() => this.#ping(), PING_INTERVAL);
 	}
 
 	/**
@@ -183,11 +257,10 @@ export class Workers {
 	/** The metrics of all workers there are, and the counts of those that ended, as they told them last. */
 	async metrics(): Promise<Metrics[]> {
 		const ready = [...this.#workers].filter(({ isReady }) => isReady);
+		// Those of now: a worker that ends meanwhile is among both else.
+		const past = this.#past;
 		const told = await Promise.all(ready.map((worker) => worker.askMetrics()));
-		return [
-			...told.filter((metrics) => metrics !== undefined),
-			await this.#past,
-		];
+		return [...told.filter((metrics) => metrics !== undefined), await past];
 	}
 
 	/**
@@ -215,18 +288,32 @@ export class Workers {
 		for (const worker of this.#workers) worker.kill();
 	}
 
-	#start(): void {
-		const started = Date.now();
+	#ping(): void {
+		for (const worker of this.#workers) {
+			worker.ping();
+			if (!worker.isTaking)
+				for (const socket of worker.takeBack()) this.#dispatch(socket);
+		}
+	}
+
+	/** @param failures how many in a row have ended before they took connections */
+	#start(failures = 0): void {
+		const started = performance.now();
 		const worker = new Worker(
 			(message) => this.#hear(message, worker),
 			(reason) => {
 				this.#bury(worker);
 				if (this.#isStopping) return;
-				this.log("error", "worker ended", { worker: worker.pid, reason });
-				setTimeout(
-					() => this.#isStopping || this.#start(),
-					Math.max(0, started + LEAST_LIFE - Date.now()),
-				);
+				this.ended += 1;
+				const failed = worker.isReady ? 0 : failures + 1;
+				const least = Math.min(LEAST_LIFE * 2 ** failed, MAX_PAUSE);
+				const pause = Math.max(0, started + least - performance.now());
+				this.log("error", "worker ended", {
+					worker: worker.pid,
+					reason,
+					next_in: `${(pause / 1000).toFixed(1)}s`,
+				});
+				setTimeout(() => this.#isStopping || this.#start(failed), pause);
 			},
 		);
 		this.#workers.add(worker);

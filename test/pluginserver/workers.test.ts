@@ -1,7 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WorkerRpc } from "../../pluginserver/worker";
 import {
-	type Client,
+	Client,
 	ConnectionLost,
 	clientOf,
 	EXIT,
@@ -33,8 +37,11 @@ const servers: ServerProcess[] = [];
 afterEach(() => Promise.all(servers.splice(0).map((server) => server.kill())));
 
 /** A server of three processes. */
-async function startWorkers(flags: string[] = []): Promise<ServerProcess> {
-	const server = await startServer(dedicatedServer(), [
+async function startWorkers(
+	flags: string[] = [],
+	command = dedicatedServer(),
+): Promise<ServerProcess> {
+	const server = await startServer(command, [
 		"--workers",
 		`${PROCESSES}`,
 		...flags,
@@ -98,6 +105,18 @@ async function startBusy(client: Client, instance: number) {
 	};
 }
 
+/** Asks on each connection; says what became of it. */
+function askAll(clients: Client[]) {
+	return Promise.all(
+		clients.map((client) =>
+			client.call({ cmd_get_plugin_names: {} }).then(
+				() => "answered",
+				(error) => error,
+			),
+		),
+	);
+}
+
 const isAlive = (pid: number) => existsSync(`/proc/${pid}`);
 
 test.each(["0", "x", "-1", "1.5", "65", ""])(
@@ -131,6 +150,9 @@ test("listens before its workers are there, as Kong's reload waits for no server
 	const server = await startWorkers();
 	const [first] = server.lines(/msg=started|worker started/);
 	expect(first).toContain("msg=started");
+	expect(server.lines(/more workers than cores/)).toHaveLength(
+		availableParallelism() < PROCESSES ? 1 : 0,
+	);
 });
 
 test.each([
@@ -273,19 +295,129 @@ test("no connection hangs whose worker is killed before it has it", async () => 
 	const clients = await Promise.all(
 		Array.from({ length: 5 * PROCESSES }, () => server.connect()),
 	);
-	const answers = Promise.all(
-		clients.map((client) =>
-			client.call({ cmd_get_plugin_names: {} }).then(
-				() => "answered",
-				(error) => error,
-			),
-		),
-	);
+	const answers = askAll(clients);
 	process.kill(worker, "SIGKILL");
 	const lost = (await answers).filter((answer) => answer !== "answered");
 	// One at most is on its way; Kong repeats it.
 	expect(lost.length).toBeLessThanOrEqual(1);
 	for (const error of lost) expect(error).toBeInstanceOf(ConnectionLost);
+});
+
+test("a worker that hangs is left alone by new connections, killed and replaced", async () => {
+	const where = join(temporaryFolder(), "m.sock");
+	const server = await startWorkers(["--metrics", where]);
+	const [worker = 0] = workersOf(server);
+	process.kill(worker, "SIGSTOP");
+	const clients = await Promise.all(
+		Array.from({ length: 5 * PROCESSES }, () => server.connect()),
+	);
+	const answers = await askAll(clients);
+	const lost = answers.filter((answer) => answer !== "answered");
+	expect(lost.length).toBeLessThanOrEqual(1);
+	for (const error of lost) expect(error).toBeInstanceOf(ConnectionLost);
+	await until("it is replaced", () => workersOf(server).length === PROCESSES);
+	expect(isAlive(worker)).toBe(false);
+	expect(server.lines(/worker ended/)).toEqual([
+		expect.stringMatching(`worker=${worker} reason="no answer"`),
+	]);
+	const samples = await scrape(where);
+	expect(samples.get("x_custom_jwt_workers_ended_total")).toBe(1);
+});
+
+test("a connection that a worker has no file for is closed, others go elsewhere", async () => {
+	const server = await startWorkers();
+	for (const worker of workersOf(server))
+		execFileSync("prlimit", [`--pid=${worker}`, "--nofile=25:25"]);
+	const clients = Array.from(
+		{ length: 100 },
+		() => new Client(server.socketPath),
+	);
+	const lost = (await askAll(clients)).filter(
+		(answer) => answer !== "answered",
+	);
+	expect(lost.length).toBeLessThanOrEqual(PROCESSES);
+	for (const error of lost) expect(error).toBeInstanceOf(ConnectionLost);
+	await Promise.all(clients.map((client) => client.close()));
+	expect(server.lines(/worker ended/)).toEqual([]);
+	// They take connections again when they can.
+	await sleep(2500);
+	const id = await (await server.connect()).startInstance(CONFIG);
+	const all = await connectToAll(server);
+	expect(await runOnAll(all, id)).toEqual(all.map(() => marks(0)));
+});
+
+test("a worker that ends at its start is started again at ever longer intervals", async () => {
+	const [node = "", script = ""] = dedicatedServer();
+	const copy = join(temporaryFolder(), "server.js");
+	copyFileSync(script, copy);
+	const server = await startWorkers([], [node, copy]);
+	const [worker = 0] = workersOf(server);
+	writeFileSync(copy, "process.exit(3)");
+	process.kill(worker, "SIGKILL");
+	await until("three ended", () => server.lines(/reason=3/).length === 3);
+	const pauses = server
+		.lines(/reason=3/)
+		.map((line) => Number(/next_in=([\d.]+)s/.exec(line)?.[1]));
+	const [first = 0, second = 0, third = 0] = pauses;
+	expect(first).toBeGreaterThan(1);
+	expect(second).toBeGreaterThan(1.5 * first);
+	expect(third).toBeGreaterThan(1.5 * second);
+});
+
+test("a worker that is told to stop finishes its events, and no new connection comes to it", async () => {
+	const server = await startWorkers();
+	const clients = await connectToAll(server);
+	const id = await (clients[0] as Client).startInstance(CONFIG);
+	const finish = await Promise.all(
+		clients.map((client) => startBusy(client, id)),
+	);
+	const [worker = 0] = workersOf(server);
+	process.kill(worker, "SIGTERM");
+	await until("it stops", () => server.output.includes("msg=stopping"));
+	for (let count = 0; count < 3; count++) {
+		const others = await connectToAll(server);
+		expect(await runOnAll(others, id)).toEqual(others.map(() => marks(0)));
+	}
+	expect(await Promise.all(finish.map((one) => one()))).toEqual(
+		clients.map(() => marks(0)),
+	);
+	await until("it is replaced", () => workersOf(server).length === PROCESSES);
+	expect(isAlive(worker)).toBe(false);
+});
+
+test("an instance that was closed at once is not kept by the worker that wants it", async () => {
+	// Jest may have started this process, and would be told else.
+	const { send } = process;
+	process.send = undefined;
+	const rpc = new WorkerRpc();
+	const found = rpc.find(7);
+	const handed = { id: 7, started: 0, name: "x-custom-jwt", config: "{}" };
+	// As they come in one read.
+	rpc.answered(1, handed);
+	rpc.instances.close(7);
+	await found;
+	expect(rpc.instances.size).toBe(0);
+	process.send = send;
+});
+
+test("a worker that ends during a scrape is not counted twice, nor one that does not answer forgotten", async () => {
+	const where = join(temporaryFolder(), "m.sock");
+	const server = await startWorkers(["--metrics", where]);
+	const clients = await connectToAll(server);
+	const id = await (clients[0] as Client).startInstance(CONFIG);
+	await runOnAll(clients, id);
+	const tokens = async () =>
+		(await scrape(where)).get(
+			'x_custom_jwt_signing_seconds_count{alg="ES256"}',
+		);
+	expect(await tokens()).toBe(PROCESSES);
+	const [silent = 0, killed = 0] = workersOf(server);
+	process.kill(silent, "SIGSTOP");
+	const counted = tokens();
+	await sleep(200);
+	process.kill(killed, "SIGKILL");
+	expect(await counted).toBe(PROCESSES);
+	expect(await tokens()).toBe(PROCESSES);
 });
 
 test("metrics are of all processes, and do not forget what a killed worker counted", async () => {
@@ -331,6 +463,8 @@ test("on SIGTERM all finish their events and end", async () => {
 	);
 	server.signal("SIGTERM");
 	await until("all stop", () => server.lines(/msg=stopping/).length === 3);
+	// A service manager signals all processes, and Kong its plugin server.
+	server.signal("SIGTERM");
 	expect(await Promise.all(finish.map((one) => one()))).toEqual(
 		clients.map(() => marks(0)),
 	);
@@ -347,12 +481,21 @@ test("workers end with the first process, and finish their events", async () => 
 	const finish = await Promise.all(
 		clients.map((client) => startBusy(client, id)),
 	);
-	server.signal("SIGKILL");
-	await until("the workers know", () => server.lines(/is gone/).length === 2);
+	// Kong waits until nobody has the pipe of its log; then it starts another server.
+	await server.kill();
 	const outcomes = await Promise.allSettled(finish.map((one) => one()));
 	expect(outcomes.filter(({ status }) => status === "fulfilled")).toEqual(
 		Array(2).fill({ status: "fulfilled", value: marks(0) }),
 	);
+	await until("they end", () => !workersOf(server).some(isAlive));
+});
+
+test("a worker that hangs does not keep Kong from seeing that the first process is gone", async () => {
+	const server = await startWorkers();
+	const [worker = 0] = workersOf(server);
+	process.kill(worker, "SIGSTOP");
+	await server.kill();
+	process.kill(worker, "SIGCONT");
 	await until("they end", () => !workersOf(server).some(isAlive));
 });
 
