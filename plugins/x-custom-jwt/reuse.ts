@@ -31,6 +31,8 @@ const LEAST_SIZE = 1_678;
 interface Entry {
 	/** May still be on its way from the signer. */
 	token: Promise<IssuedToken>;
+	/** When it was issued, a whole second, in milliseconds since the epoch. */
+	issuedAt: number;
 	/** When the next one is due, in milliseconds since the epoch. */
 	nextDue: number;
 }
@@ -59,7 +61,9 @@ export class TokenCache {
 
 	/** The token of a key, which may still be on its way from the signer. */
 	get(key: string): Promise<IssuedToken> | undefined {
-		return this.#tokens.get(key)?.token;
+		const entry = this.#tokens.get(key);
+		// The clock was set back: backends refuse a token of the future, which would live too long besides.
+		return entry && entry.issuedAt <= Date.now() ? entry.token : undefined;
 	}
 
 	/** Whether the time of a key's token is nearly over: the next one is to be signed while it is given. */
@@ -88,7 +92,11 @@ export class TokenCache {
 		const usableFor = usableUntil * 1000 - start;
 		const ttl = Math.floor(Math.min(this.#reuseFor * 1000, usableFor));
 		if (ttl < 1) return;
-		const entry = { token, nextDue: start + ttl * nextShare() };
+		const entry = {
+			token,
+			issuedAt: issuedAt * 1000,
+			nextDue: start + ttl * nextShare(),
+		};
 		const keep = () => {
 			this.#tokens.set(key, entry, {
 				start,
@@ -96,7 +104,7 @@ export class TokenCache {
 				size: Math.max(size, LEAST_SIZE),
 			});
 		};
-		const known = this.#tokens.get(key);
+		const known = this.get(key) && this.#tokens.peek(key);
 		if (known) {
 			// Once: should that fail, the next one is signed when the time of this one is over.
 			known.nextDue = entry.nextDue;

@@ -1,9 +1,11 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { JwkError } from "../../jwk/error";
 import { sharedSigningKey } from "../../jwk/shared-key";
 import { testKey } from "../../local/demo/flows";
+import { makeCertificate } from "../../local/gateway/certificate";
 
 const RSA = testKey("RS256-jwk-private.json");
 
@@ -24,6 +26,18 @@ test.each([
 	expect(other).not.toBe(key);
 	expect(other.kid).toBe("key_id" in options ? "other" : key.kid);
 	expect(other.alg).toBe("algorithm" in options ? "RS512" : "RS256");
+});
+
+test("a key with its certificates is another than the same without", async () => {
+	const { cert, key } = await makeCertificate([{ CN: ["kong"] }], { days: 1 });
+	const jwk = createPrivateKey(key).export({ format: "jwk" });
+	const x5c = [new X509Certificate(cert).raw.toString("base64")];
+	const text = JSON.stringify({ ...jwk, x5c });
+	const [plain, withX5c] = [false, true].map((include_x5c) =>
+		sharedSigningKey(text, { include_x5c }),
+	);
+	expect(plain?.certificates).toBeUndefined();
+	expect(withX5c?.certificates?.x5c).toEqual(x5c);
 });
 
 test("one that cannot be used is refused each time", () => {

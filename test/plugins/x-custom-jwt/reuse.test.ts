@@ -512,6 +512,15 @@ describe("when the time of a token is nearly over", () => {
 		expect(await given()).toBe("3");
 	});
 
+	test("a burst signs one next, also when that fails", async () => {
+		const { issue, given } = await nearlyOver();
+		const failing = () => Promise.reject(new Error("no entropy"));
+		issue.mockImplementation(() => ({ token: failing(), exp }));
+		const burst = await Promise.all(Array.from({ length: 100 }, given));
+		expect(new Set(burst)).toEqual(new Set(["1"]));
+		expect(issue).toHaveBeenCalledTimes(2);
+	});
+
 	test("a failed signature fails no request until then", async () => {
 		const { issue, given } = await nearlyOver();
 		const failing = () => Promise.reject(new Error("no entropy"));
@@ -576,12 +585,25 @@ describe("the cache", () => {
 		expect(cache.get("a")).toBeUndefined();
 	});
 
-	test("goes by the clock that tokens expire by, also when it is set back", () => {
+	test("goes by the clock that tokens expire by, also when it is set forward", () => {
 		const cache = new TokenCache(60, 10_000);
 		cache.set("a", issued("a"), EXP, 100);
-		jest.setSystemTime(seconds(-3600));
-		expect(cache.get("a")).toBeDefined();
 		jest.setSystemTime(seconds(61));
+		expect(cache.get("a")).toBeUndefined();
+	});
+
+	test("gives no token of the future when the clock is set back, but the next one", async () => {
+		const cache = new TokenCache(60, 10_000);
+		jest.setSystemTime(seconds(0.5));
+		cache.set("a", issued("a"), EXP, 100);
+		jest.setSystemTime(seconds(0));
+		expect(await cache.get("a")).toMatchObject({ token: "a" });
+		jest.setSystemTime(seconds(-3600));
+		expect(cache.get("a")).toBeUndefined();
+		cache.set("a", issued("b"), EXP, 100);
+		jest.setSystemTime(seconds(-3541));
+		expect(await cache.get("a")).toMatchObject({ token: "b" });
+		jest.setSystemTime(seconds(-3539));
 		expect(cache.get("a")).toBeUndefined();
 	});
 
