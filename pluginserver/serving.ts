@@ -33,8 +33,8 @@ export function keepServing(
 		// Kong repeats new events on the server that takes the socket over, those that are left at last too.
 		events.isStopping = true;
 		const closed = close(signal);
-		const deadline = Date.now() + phaseTimeout;
-		while (events.size > 0 && Date.now() < deadline) await sleep(10);
+		const deadline = performance.now() + phaseTimeout;
+		while (events.size > 0 && performance.now() < deadline) await sleep(10);
 		await closed;
 		flushRefusals();
 		log("info", "stopped", { events: events.size });

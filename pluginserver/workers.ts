@@ -271,16 +271,19 @@ export class Workers {
 	async stop(signal: string, patience: number): Promise<void> {
 		this.#isStopping = true;
 		for (const worker of this.#workers) worker.say({ say: "stop", signal });
-		const deadline = Date.now() + patience;
+		const deadline = performance.now() + patience;
 		while (this.#workers.size > 0) {
-			if (Date.now() > deadline) this.#kill();
+			if (performance.now() > deadline) this.#kill();
 			await sleep(10);
 		}
 	}
 
 	async #ready(patience: number): Promise<void> {
-		const end = Date.now() + patience;
-		while (![...this.#workers].every((one) => one.isReady) && Date.now() < end)
+		const end = performance.now() + patience;
+		while (
+			![...this.#workers].every((one) => one.isReady) &&
+			performance.now() < end
+		)
 			await sleep(5);
 	}
 
