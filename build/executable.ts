@@ -13,7 +13,7 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { Metafile } from "esbuild";
 import { inject } from "postject";
 import { packageRoot } from "../schema/package-root";
@@ -86,7 +86,11 @@ export async function buildExecutable(): Promise<Metafile> {
 }
 
 if (require.main === module)
-	buildExecutable().catch((error) => {
-		console.error(error);
-		process.exitCode = 1;
-	});
+	buildExecutable().then(
+		// Before it, postject warns of a section that Node.js has not got.
+		() => console.log(`wrote ${relative(packageRoot(), EXECUTABLE)}`),
+		(error) => {
+			console.error(error);
+			process.exitCode = 1;
+		},
+	);

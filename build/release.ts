@@ -4,7 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { name, version } from "../package.json";
 import { packageRoot } from "../schema/package-root";
 import { BUNDLE_NAMES, bundle } from "./bundles";
@@ -51,6 +51,7 @@ async function main() {
 	copyFileSync(EXECUTABLE, join(FOLDER, executable));
 	copyFileSync(EXECUTABLE_LICENSES, join(FOLDER, `${executable}.LICENSES.txt`));
 	writeBill(executable, server, process.versions.node);
+	console.log(`wrote ${relative(ROOT, FOLDER)}`);
 }
 
 main().catch((error) => {
