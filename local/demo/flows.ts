@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import { type JWTPayload, SignJWT } from "jose";
-import { withClaims } from "../../jwk/token";
+import { decodeToken, withClaims } from "../../jwk/token";
 import { packageRoot } from "../../schema/package-root";
 import { IDP_ISSUER } from "../backend/backend";
 import { type Reply, send } from "../http";
+import { incomingToken } from "../inspector/inspector";
 
 const KEYS = join(packageRoot(), "test-keys");
 
@@ -36,6 +37,8 @@ export interface Flow {
 	mayBeRefused?: boolean;
 	/** Whether it goes to `httpsUrl`. */
 	isTls?: boolean;
+	/** The token that the client sends; none when it shows who it is in another way. */
+	incoming?: string;
 	/** The same request as a command to paste. */
 	curl: string;
 	send(): Promise<Reply>;
@@ -109,6 +112,10 @@ export async function makeFlows(gateway: Reach): Promise<Flow[]> {
 		client_id: "my-user",
 		roles: ["admin"],
 	});
+	const tamperedClientToken = withClaims(clientToken, {
+		...decodeToken(clientToken).claims,
+		clientId: "admin",
+	});
 
 	const http = (
 		name: string,
@@ -119,6 +126,7 @@ export async function makeFlows(gateway: Reach): Promise<Flow[]> {
 		name,
 		route: path.replace(/\?.*/, ""),
 		...expected,
+		incoming: incomingToken(headers, path),
 		curl: curl(gateway.httpUrl + path, headers),
 		send: () => send(gateway.httpUrl + path, { headers }),
 	});
@@ -143,6 +151,7 @@ export async function makeFlows(gateway: Reach): Promise<Flow[]> {
 		http("API key", "/apiKey", apikey, ok("012345AZERTY!")),
 		http("JWT", "/jwt", bearer(clientToken), ok("web-shop")),
 		http("JWT in the query", `/jwt?jwt=${clientToken}`, {}, ok("web-shop")),
+		http("JWT, tampered", "/jwt", bearer(tamperedClientToken), { status: 401 }),
 		https("Client certificate", "/mtlsAuth", certificate, ok(subject)),
 		http("OIDC (stand-in)", "/oidc", bearer(clientToken), ok("web-shop")),
 		https(

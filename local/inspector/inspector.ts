@@ -20,7 +20,12 @@ export interface InspectorOptions {
 	jwksUrl: string;
 	/** The flows that the page has buttons for; none by default. */
 	flows?: () => Promise<
-		{ name: string; status: number; send(): Promise<Reply> }[]
+		{
+			name: string;
+			status: number;
+			incoming?: string;
+			send(): Promise<Reply>;
+		}[]
 	>;
 }
 
@@ -31,12 +36,14 @@ export interface Inspector {
 	/**
 	 * Keeps a request that was answered and shows it on open pages.
 	 *
+	 * @param time when it came, in milliseconds since the epoch
 	 * @param verifyMs how long its token was verified, in milliseconds
 	 */
 	record(
 		request: IncomingMessage,
 		status: number,
 		body: Anything | NotAccepted,
+		time: number,
 		verifyMs: number,
 	): void;
 	/** The page at `/`, and what it asks for below `/inspector/`. */
@@ -92,15 +99,18 @@ export function makeInspector(
 		request: IncomingMessage,
 		status: number,
 		body: Anything | NotAccepted,
+		time: number,
 		verifyMs: number,
 	): void {
-		const incoming = incomingToken(request);
+		const incoming = incomingToken(request.headers, request.url);
+		const requestId = request.headers["x-kong-request-id"];
 		const consumer = "jwt" in body ? actorOf(body) : undefined;
 		// Kong says in this header what the client asked it for.
 		const path = request.headers["x-forwarded-path"] ?? request.url;
 		const item: ReceivedRequest = {
 			id: ++lastId,
-			time: Date.now(),
+			time,
+			...(requestId !== undefined && { requestId: String(requestId) }),
 			path: String(path),
 			...(consumer !== undefined && { consumer }),
 			status,
@@ -173,17 +183,24 @@ export function makeInspector(
 		const name = context.req.param("name");
 		const flow = (await flows()).find((candidate) => candidate.name === name);
 		if (!flow) return context.notFound();
-		const start = performance.now();
+		const start = now();
 		const { status, headers, body } = await flow.send().catch((error) => {
-			throw new HTTPException(502, { message: error.message });
+			throw new HTTPException(502, {
+				message: `The gateway does not answer: ${error.message}`,
+			});
 		});
-		const totalMs = performance.now() - start;
-		const verifyMs = verifyTimeIn(headers);
+		const totalMs = now() - start;
+		const id = headers["x-kong-request-id"];
+		const request =
+			id && received.findLast(({ requestId }) => requestId === id);
 		return context.json({
 			status,
 			body,
+			...(flow.incoming !== undefined && { incoming: flow.incoming }),
 			totalMs,
-			...(verifyMs !== undefined && { verifyMs }),
+			...(request && {
+				backend: { arrivalMs: request.time - start, request },
+			}),
 		} satisfies FlowOutcome);
 	});
 	routes.onError((error, context) =>
@@ -201,28 +218,22 @@ function actorOf({ jwt }: Anything): string | undefined {
 	return typeof client_id === "string" ? client_id : undefined;
 }
 
-/** The token that a client sends to Kong's jwt or openid-connect plugin, if the gateway passed it on. */
-function incomingToken({
-	headers,
+/**
+ * The token that a client sends to Kong's jwt or openid-connect plugin, if there is one.
+ *
+ * @param headers of the request, as the client sent them or as the gateway passed them on
+ * @param url path and query
+ */
+export function incomingToken(
+	{ authorization = "" }: { authorization?: string },
 	url = "",
-}: IncomingMessage): string | undefined {
-	const [, bearer] =
-		/^bearer\s+(\S+)$/i.exec(headers.authorization ?? "") ?? [];
+): string | undefined {
+	const [, bearer] = /^bearer\s+(\S+)$/i.exec(authorization) ?? [];
 	const query = new URLSearchParams(url.split("?")[1]);
 	return bearer ?? query.get("jwt") ?? undefined;
 }
 
-/**
- * The header `Server-Timing` by which the sample backend says how long it verified a token.
- *
- * @param milliseconds the time
- */
-export function serverTiming(milliseconds: number): Record<string, string> {
-	return { "server-timing": `verify;dur=${milliseconds.toFixed(3)}` };
-}
-
-function verifyTimeIn(headers: Reply["headers"]): number | undefined {
-	const value = String(headers["server-timing"] ?? "");
-	const [, milliseconds] = /(?:^|, *)verify;dur=([\d.]+)/.exec(value) ?? [];
-	return milliseconds === undefined ? undefined : Number(milliseconds);
+/** Milliseconds since the epoch, with fractions; within a process these never go back. */
+export function now(): number {
+	return performance.timeOrigin + performance.now();
 }

@@ -5,8 +5,10 @@ import type { Expectations } from "../backend/verify";
 export interface ReceivedRequest {
 	/** Counts up, so that the page can tell two requests apart. */
 	id: number;
-	/** Milliseconds since the epoch. */
+	/** When it came, in milliseconds since the epoch, with fractions. */
 	time: number;
+	/** `X-Kong-Request-Id`, which the gateway gives the client too; missing without a gateway. */
+	requestId?: string;
 	/** Path the client asked the gateway for: the route's, and what follows it. */
 	path: string;
 	/** The consumer that the verified token names in `act`. */
@@ -36,8 +38,14 @@ export interface Settings {
 export interface FlowOutcome {
 	status: number;
 	body: string;
+	/** The token that the client sent, not verified, maybe no JWT; missing when it sent none. */
+	incoming?: string;
 	/** Milliseconds from sending to the end of the answer, as the sender measured them. */
 	totalMs: number;
-	/** Milliseconds of them that the backend took to verify the token; none when it was not reached. */
-	verifyMs?: number;
+	/** Missing when the backend was not reached. */
+	backend?: {
+		/** Milliseconds of them until the request came to the backend. */
+		arrivalMs: number;
+		request: ReceivedRequest;
+	};
 }

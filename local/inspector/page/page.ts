@@ -9,8 +9,9 @@ import {
 	withClaims,
 } from "../../../jwk/token";
 import type { FlowOutcome, ReceivedRequest, Settings } from "../protocol";
-import { type Change, type ComparedClaim, compareClaims } from "./claim-change";
 import { claimOrigin } from "./claim-origin";
+import { type Change, compareMembers } from "./member-change";
+import { type Telling, tellingOf, timesOf, wordsOf } from "./outcome";
 import { inPieces } from "./pieces";
 import { type Shown, verdictOn } from "./verdict";
 
@@ -34,14 +35,20 @@ const tamper = byId("tamper", HTMLInputElement);
 const list = byId("requests", HTMLTableSectionElement);
 
 let settings: Settings;
-/** The request whose token is shown while nothing is pasted. */
+/** The request whose tokens are shown while nothing is pasted. */
 let chosen: ReceivedRequest | undefined;
-/** What is said when none is chosen. */
-let whyNone = "No token chosen.";
+/** What the gateway answered itself, when that is shown instead. */
+let answered: FlowOutcome | undefined;
+/** As many flows were sent; what became of any but the last is not shown. */
+let sent = 0;
 /** Whether the newest request is chosen as it comes. */
 let following = true;
-/** The token on the page, tampered with or not. */
+/** The gateway's token on the page, or the pasted one; tampered with or not. */
 let shown = "";
+/** The token that the request came with. */
+let incoming = "";
+/** Times in words, which go on. */
+let notes: { words: HTMLElement; tell(): string }[] = [];
 let verdict: Shown | undefined;
 
 async function main(): Promise<void> {
@@ -66,6 +73,8 @@ async function main(): Promise<void> {
 		reset();
 		paste.focus();
 	});
+	copyButton("copy-incoming", () => incoming);
+	copyButton("copy-token", () => shown);
 	setInterval(tick, 1000);
 	listen();
 }
@@ -73,18 +82,24 @@ async function main(): Promise<void> {
 /** Takes requests as they come; the browser connects again by itself. */
 function listen(): void {
 	const events = new EventSource("/inspector/events");
-	const connection = byId("connection");
 	events.addEventListener("open", () => {
-		connection.textContent = "Live: new requests appear by themselves.";
+		connection("Live: new requests appear by themselves.");
 	});
 	events.addEventListener("error", () => {
-		connection.textContent = "The sample backend is away; trying again …";
+		connection("The sample backend is away; trying again …", true);
 	});
 	events.addEventListener("requests", ({ data }) => {
 		list.replaceChildren();
+		byId("no-requests").hidden = false;
 		for (const request of JSON.parse(data)) add(request);
 	});
 	events.addEventListener("request", ({ data }) => add(JSON.parse(data)));
+}
+
+function connection(words: string, isBad = false): void {
+	const told = byId("connection");
+	told.textContent = isBad ? `✗ ${words}` : words;
+	told.classList.toggle("bad", isBad);
 }
 
 function add(request: ReceivedRequest): void {
@@ -105,12 +120,14 @@ function add(request: ReceivedRequest): void {
 	time.addEventListener("click", () => {
 		following = row === list.firstElementChild;
 		reset();
-		choose(request, row);
+		choose(request);
 	});
+	row.dataset.time = String(request.time);
 	list.prepend(row);
 	while (list.rows.length > LISTED) list.deleteRow(-1);
 	// What somebody is looking into stays where it is.
-	if (following && !paste.value && !tamper.checked) choose(request, row);
+	if (following && !paste.value && !tamper.checked) choose(request);
+	else markChosen();
 }
 
 function reset(): void {
@@ -121,171 +138,191 @@ function reset(): void {
 
 function choose(
 	request: ReceivedRequest | undefined,
-	row?: HTMLTableRowElement,
+	answer?: FlowOutcome,
 ): void {
 	chosen = request;
-	for (const other of list.rows) {
-		other.classList.toggle("chosen", other === row);
-		const button = other.querySelector("button");
-		button?.setAttribute("aria-pressed", String(other === row));
-	}
+	answered = answer;
+	markChosen();
 	show();
 }
 
+function markChosen(): void {
+	for (const row of list.rows) {
+		const isChosen = row.dataset.time === String(chosen?.time);
+		row.classList.toggle("chosen", isChosen);
+		const button = row.querySelector("button");
+		button?.setAttribute("aria-pressed", String(isChosen));
+	}
+}
+
 function flowButton(flow: Settings["flows"][number]): HTMLButtonElement {
-	const { name } = flow;
-	const button = element("button", name);
+	const button = element("button", flow.name);
 	button.type = "button";
 	button.addEventListener("click", async () => {
 		following = true;
 		reset();
-		const outcome = byId("outcome");
-		outcome.replaceChildren(element("p", `${name}: …`));
-		const lines = await sendFlow(flow).catch((error) => [String(error)]);
-		const [first = "", ...rest] = lines;
-		outcome.replaceChildren(
-			element("p", `${name}: ${first}`),
-			...rest.map((line) => element("p", element("small", line))),
-		);
+		const turn = ++sent;
+		byId("outcome").replaceChildren(element("p", `${flow.name}: sent …`));
+		byId("times").hidden = true;
+		const sending = sendFlow(flow.name);
+		const outcome = await sending.catch((error: Error) => error);
+		if (turn === sent) showOutcome(flow, outcome);
 	});
 	return button;
 }
 
-/**
- * Has the backend send a flow: a browser cannot show its certificate, nor any header, across origins.
- *
- * @returns what became of it, in lines
- */
-async function sendFlow({
-	name,
-	status: expected,
-}: Settings["flows"][number]): Promise<string[]> {
+/** Has the backend send a flow: a browser cannot show its certificate, nor any header, across origins. */
+async function sendFlow(name: string): Promise<FlowOutcome> {
 	const url = `/inspector/flows/${encodeURIComponent(name)}`;
-	const reply = await fetch(url, { method: "POST" });
+	const reply = await fetch(url, { method: "POST" }).catch(() => {
+		throw new Error("The sample backend is away.");
+	});
 	const answer = await reply.json();
-	if (!reply.ok) return [answer.message];
-	const { status, body, totalMs, verifyMs }: FlowOutcome = answer;
-	const surprise = status === expected ? [] : [`${expected} was expected.`];
-	if (verifyMs === undefined) {
-		// The token of another request beside this answer would look like its own.
-		whyNone = `None: the gateway answered “${name}” itself.`;
+	if (!reply.ok) throw new Error(answer.message);
+	return answer;
+}
+
+function showOutcome(
+	flow: Settings["flows"][number],
+	outcome: FlowOutcome | Error,
+): void {
+	if (outcome instanceof Error) {
+		byId("outcome").replaceChildren(
+			told({
+				state: "unknown",
+				headline: `${flow.name}: not sent`,
+				detail: outcome.message,
+			}),
+		);
 		choose(undefined);
-		return [
-			`${status} from the gateway itself; the backend did not see the request.`,
-			...surprise,
-			printable(body),
-			`Time: ${inMs(totalMs)}, none of it in the backend.`,
-		];
+		return;
 	}
-	const { reason } = JSON.parse(body);
-	return [
-		reason
-			? `${status} from the backend: ${printable(String(reason))}`
-			: `${status}, and the backend verified the token.`,
-		...surprise,
-		`Time: ${inMs(totalMs)} in all; ${inMs(verifyMs)} to verify the token in the backend, ${inMs(totalMs - verifyMs)} for gateway, plugin and network.`,
-	];
+	byId("outcome").replaceChildren(told(tellingOf(flow, outcome)));
+	byId("times-of-parts").replaceChildren(
+		...timesOf(outcome).map(({ part, ms }) => {
+			const heading = element("th", part);
+			heading.scope = "row";
+			return element("tr", heading, element("td", `${ms} ms`));
+		}),
+	);
+	byId("times").hidden = false;
+	// The token of another request beside this outcome would look like its own.
+	const { backend } = outcome;
+	choose(backend?.request, backend ? undefined : outcome);
 }
 
-function inMs(milliseconds: number): string {
-	return `${milliseconds.toFixed(1)} ms`;
-}
-
-/** Shows the pasted token, else that of the chosen request. */
+/** Shows the pasted token, else those of the chosen request, else what the gateway answered. */
 function show(): void {
 	const pasted = tokenIn(paste.value);
 	const token = pasted || chosen?.token || "";
-	byId("source").textContent = pasted ? "Pasted." : describe(chosen);
-	byId("token").hidden = !token;
-	if (!token) {
-		shown = "";
-		byId("verdict").replaceChildren();
-		return;
-	}
+	incoming = (!pasted && (chosen ?? answered)?.incoming) || "";
+	byId("source").replaceChildren(
+		pasted ? element("p", "Pasted.") : description(),
+	);
+	byId("token").hidden = !token && !incoming;
 	const original = decoded(token);
 	byId("tamper-label").hidden = !original;
 	shown = original && tamper.checked ? tampered(token, original) : token;
-	byId("verdict").replaceChildren(element("p", "Checking …"));
+	byId("verdict").replaceChildren(...(shown ? [told()] : []));
 	// First, as it drops the verdict on the token before.
 	verify();
-	showToken();
+	showTokens();
 }
 
-function describe(request: ReceivedRequest | undefined): string {
-	if (!request) return whyNone;
-	const { time, path, status, reason, token, verifyMs } = request;
-	return [
+function description(): HTMLElement {
+	if (answered) {
+		const { status, body } = answered;
+		return told({
+			state: status < 400 ? "verified" : "invalid",
+			headline: `${status}, “${wordsOf(body)}”`,
+			detail: `The gateway answered itself, without a token of its own. The request came with ${
+				incoming
+					? "the token below, shown as it came, not verified here."
+					: "no token."
+			}`,
+		});
+	}
+	if (!chosen) return element("p", "No token chosen.");
+	const { time, path, status, reason, token } = chosen;
+	const words = [
 		`Of the request for ${printable(path)} at ${clock(time)};`,
-		`the backend answered ${status}, after ${inMs(verifyMs)} of verifying.`,
+		`the backend answered ${status}.`,
 		reason ? `It said: ${printable(reason)}.` : "",
 		token ? "" : "The request had no header X-Custom-Jwt.",
-	].join(" ");
+	];
+	return element("p", words.join(" "));
 }
 
-/** Raw token and tables; where claims came from is told once the verdict is there. */
-function showToken(): void {
-	const token = decoded(shown);
-	const parts = token?.parts ?? [shown];
-	const classes = token ? ["header-part", "claims-part", "signature-part"] : [];
-	byId("raw").replaceChildren(
-		...parts.flatMap((part, index) => {
+/** Tables and raw tokens; where claims came from is told once the verdict is there. */
+function showTokens(): void {
+	const before = decoded(incoming);
+	const after = decoded(shown);
+	notes = [];
+	byId("decoded").hidden = !before && !after;
+	showMembers("claims", before?.claims, after?.claims);
+	showMembers("header", before?.header, after?.header);
+	byId("comparison").textContent =
+		before && after ? summary(before.claims, after.claims) : "";
+	byId("origins").hidden = !after;
+	showRaw("incoming", incoming);
+	showRaw("token", shown);
+}
+
+function showRaw(which: "incoming" | "token", token: string): void {
+	byId(`${which}-as-sent`).hidden = !token;
+	const parts = decoded(token)?.parts;
+	const classes = ["header-part", "claims-part", "signature-part"];
+	byId(`${which}-raw`).replaceChildren(
+		...(parts ?? [token]).flatMap((part, index) => {
 			const text = element("span", printable(part));
-			if (classes[index]) text.className = classes[index];
+			if (parts) text.className = classes[index] ?? "";
 			return index ? [".", text] : [text];
 		}),
 	);
-	byId("decoded").hidden = !token;
-	if (!token) return;
-	byId("header").replaceChildren(
-		...Object.entries(token.header).map(([name, value]) =>
-			element(
-				"tr",
-				rowHeading(name),
-				valueCell(
-					value,
-					name === "jku" ? "shown, never fetched: the URL above is used" : "",
-				),
-			),
-		),
-	);
-	showClaims(token.claims);
 }
 
-/** Beside the claims of the token that the request came with, when it came with one. */
-function showClaims(claims: DecodedToken["claims"]): void {
-	const before = tokenIn(paste.value) ? undefined : decoded(chosen?.incoming);
-	const compared = before
-		? compareClaims(before.claims, claims)
-		: Object.entries(claims).map(([name, outgoing]) => ({ name, outgoing }));
-	byId("comparison").textContent = before ? summary(compared) : "";
-	byId("claims-table").classList.toggle("compared", Boolean(before));
-	const columns = before
-		? ["Claim", "Incoming token", "Gateway's token", "Change", "From"]
-		: ["Claim", "Value", "From"];
-	byId("claims-head").replaceChildren(
+/** Fills a table with what either token has; side by side, with what changed, when there are both. */
+function showMembers(
+	table: "claims" | "header",
+	before: Record<string, unknown> | undefined,
+	after: Record<string, unknown> | undefined,
+): void {
+	const isCompared = before && after;
+	const columns = [
+		table === "claims" ? "Claim" : "Parameter",
+		...(before ? ["Incoming token"] : []),
+		...(after ? [before ? "Gateway's token" : "Value"] : []),
+		...(isCompared ? ["Change"] : []),
+		...(after && table === "claims" ? ["From"] : []),
+	];
+	byId(`${table}-head`).replaceChildren(
 		...columns.map((column) => {
 			const cell = element("th", column);
 			cell.scope = "col";
 			return cell;
 		}),
 	);
-	byId("claims").replaceChildren(
-		...compared.map((claim: Partial<ComparedClaim> & { name: string }) => {
-			const { name, incoming, outgoing, change } = claim;
-			const cells = [valueCell(outgoing, timeNote(name, outgoing))];
-			if (change) {
+	byId(table).replaceChildren(
+		...compareMembers(before ?? {}, after ?? {}).map((member) => {
+			const { name, change } = member;
+			const heading = element("th", ...pieces(name));
+			heading.scope = "row";
+			const row = element("tr", heading);
+			if (before) row.append(valueCell(name, member.incoming, !after));
+			if (after) row.append(valueCell(name, member.outgoing));
+			if (isCompared) {
 				const mark = element("td", CHANGES[change]);
-				mark.className = change;
-				cells.unshift(valueCell(incoming));
-				cells.push(mark);
+				mark.className = `change ${change}`;
+				row.append(mark);
 			}
-			const row = element("tr", rowHeading(name), ...cells);
-			const origin =
-				change === "removed" ? "incoming token" : originOf(name, claims);
-			row.append(element("td", ...pieces(origin)));
-			// On a phone the columns have no heads.
+			if (after && table === "claims") {
+				const isGone = change === "removed";
+				const origin = isGone ? "incoming token" : originOf(name, after);
+				row.append(element("td", element("div", ...pieces(origin))));
+			}
+			// Where there is no room for columns, each value says which it is.
 			for (const [index, cell] of [...row.cells].entries())
-				cell.dataset.column = columns[index];
+				cell.dataset.column = columns[index]?.split(" ")[0];
 			return row;
 		}),
 	);
@@ -296,7 +333,11 @@ function originOf(name: string, claims: DecodedToken["claims"]): string {
 }
 
 /** What the gateway made of the incoming token's claims. */
-function summary(compared: Partial<ComparedClaim>[]): string {
+function summary(
+	before: DecodedToken["claims"],
+	after: DecodedToken["claims"],
+): string {
+	const compared = compareMembers(before, after);
 	const counts = (Object.keys(CHANGES) as Change[]).map(
 		(change) =>
 			`${compared.filter((claim) => claim.change === change).length} ${change}`,
@@ -304,30 +345,37 @@ function summary(compared: Partial<ComparedClaim>[]): string {
 	return `The request came with a token of its own, shown as it came, not verified here: ${counts.join(", ")}.`;
 }
 
-function timeNote(name: string, value: unknown): string {
+function timeNote(name: string, value: unknown, hasDate: boolean): string {
 	const words = timeInWords(name, value, Date.now() / 1000) ?? "";
-	const date = words && dateOf(value);
+	const date = words && hasDate && dateOf(value);
 	const local = { dateStyle: "medium", timeStyle: "medium" } as const;
 	return date ? `${words} (${date.toLocaleString("en-GB", local)})` : words;
 }
 
-function rowHeading(name: string): HTMLTableCellElement {
-	const heading = element("th", ...pieces(name));
-	heading.scope = "row";
-	return heading;
-}
-
-/** A value as JSON; none when there is no such member. */
-function valueCell(value: unknown, note = ""): HTMLTableCellElement {
-	if (value === undefined) return element("td", element("small", "none"));
+/** A value as JSON, and what it means, where there is room for it with a date; none when there is no such member. */
+function valueCell(
+	name: string,
+	value: unknown,
+	hasDate = true,
+): HTMLTableCellElement {
+	if (value === undefined) {
+		const none = element("td", element("small", "none"));
+		none.className = "none";
+		return none;
+	}
 	const line = JSON.stringify(value);
 	const text = line.length <= ONE_LINE ? line : JSON.stringify(value, null, 1);
-	const cell = element("td", printable(text));
+	const content = element("div", ...pieces(text));
+	const cell = element("td", content);
 	cell.className = "value";
-	if (note) {
-		const words = element("small", note);
-		words.className = "note";
-		cell.append(words);
+	const tell = () =>
+		name === "jku"
+			? "shown, never fetched: the URL above is used"
+			: timeNote(name, value, hasDate);
+	if (tell()) {
+		const words = element("small", tell());
+		content.append(words);
+		notes.push({ words, tell });
 	}
 	return cell;
 }
@@ -338,6 +386,29 @@ function pieces(text: string): HTMLSpanElement[] {
 		const span = element("span", piece.text);
 		if (piece.isWhole) span.className = "whole";
 		return span;
+	});
+}
+
+/** A verdict or an outcome: a symbol and words, so that its colour says nothing new. */
+function told(telling?: Telling): HTMLParagraphElement {
+	if (!telling) return element("p", "Checking …");
+	const { state, headline, detail } = telling;
+	const first = element("strong", `${SYMBOLS[state]} ${printable(headline)}`);
+	const text = element("p", first, printable(detail));
+	first.className = state;
+	text.className = state;
+	return text;
+}
+
+function copyButton(id: string, token: () => string): void {
+	byId(id).addEventListener("click", async () => {
+		const { clipboard } = navigator;
+		const copied = byId("copied");
+		copied.textContent = "";
+		copied.textContent = await clipboard.writeText(token()).then(
+			() => "Copied.",
+			() => "Not copied: this browser does not let the page. Select the text.",
+		);
 	});
 }
 
@@ -357,29 +428,16 @@ async function verify(): Promise<void> {
 	if (verdict) showVerdict(verdict);
 }
 
-function showVerdict({ state, headline, detail }: Shown): void {
-	const text = element("p", element("strong", `${SYMBOLS[state]} ${headline}`));
-	text.append(printable(detail));
-	text.className = state;
-	byId("verdict").replaceChildren(text);
-	showToken();
+function showVerdict(verdict: Shown): void {
+	byId("verdict").replaceChildren(told(verdict));
+	showTokens();
 }
 
 /** Once a second: times go on, and a token may expire while it is looked at. */
 function tick(): void {
-	const token = decoded(shown);
-	if (!token) return;
-	const expired = Number(token.claims.exp) <= Date.now() / 1000;
-	if (verdict?.state === "verified" && expired) {
-		verify();
-		return;
-	}
-	const claims = Object.entries(token.claims);
-	for (const [index, row] of [...byId("claims").children].entries()) {
-		const note = row.querySelector(".note");
-		const claim = claims[index];
-		if (note && claim) note.textContent = timeNote(...claim);
-	}
+	const expiry = Number(decoded(shown)?.claims.exp);
+	if (verdict?.state === "verified" && expiry <= Date.now() / 1000) verify();
+	for (const { words, tell } of notes) words.textContent = tell();
 }
 
 function tampered(token: string, { claims }: DecodedToken): string {
@@ -418,5 +476,5 @@ function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 main().catch((error: Error) => {
-	byId("connection").textContent = error.message;
+	connection(error.message, true);
 });

@@ -69,7 +69,7 @@ describe("the flows of kong.yml and kong-enterprise.yml", () => {
 			expected.push({ flow: name, status: wanted, clientId: wantedId });
 		}
 		expect(outcomes).toEqual(expected);
-		expect(outcomes).toHaveLength(16);
+		expect(outcomes).toHaveLength(17);
 	});
 
 	test("introspection says what is wrong with a token, in Kong's words", async () => {

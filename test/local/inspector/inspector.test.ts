@@ -159,6 +159,7 @@ describe("flows", () => {
 		{
 			name: "API key, wrong",
 			status: 401,
+			incoming: "x.y.z",
 			send: async () => {
 				sent.push("API key, wrong");
 				return { status: 401, headers: {}, body: "{}" };
@@ -177,24 +178,52 @@ describe("flows", () => {
 		expect(JSON.parse(reply.body)).toEqual({
 			status: 401,
 			body: "{}",
+			incoming: "x.y.z",
 			totalMs: expect.any(Number),
 		});
 		expect(sent.splice(0)).toEqual(["API key, wrong"]);
 	});
 
-	test("that reach the backend say how much of their time it verified", async () => {
+	test("that reach the backend say when they came there and how long it verified, by Kong's id of the request", async () => {
+		const headers = { "x-kong-request-id": "4711" };
 		const { url } = await start({
 			flows: async () => [
-				{ name: "x", status: 200, send: () => send(`${url}/anything`) },
+				{
+					name: "x",
+					status: 401,
+					send: async () => {
+						const reply = await send(`${url}/anything`, { headers });
+						await send(`${url}/anything`);
+						return { ...reply, headers };
+					},
+				},
 			],
 		});
 		const { body } = await send(`${url}/inspector/flows/x`, {
 			method: "POST",
 			headers: { origin: url },
 		});
-		const { totalMs, verifyMs } = JSON.parse(body);
-		expect(verifyMs).toBeGreaterThan(0);
-		expect(totalMs).toBeGreaterThan(verifyMs);
+		const { totalMs, backend } = JSON.parse(body);
+		expect(backend.request).toMatchObject({ id: 1, requestId: "4711" });
+		expect(backend.arrivalMs).toBeGreaterThan(0);
+		expect(backend.request.verifyMs).toBeGreaterThan(0);
+		expect(totalMs).toBeGreaterThan(
+			backend.arrivalMs + backend.request.verifyMs,
+		);
+	});
+
+	test("that get no answer say that it is the gateway's fault", async () => {
+		const { url } = await start({
+			flows: async () => [
+				{ name: "x", status: 200, send: () => send("http://127.0.0.1:1/") },
+			],
+		});
+		const { status, body } = await send(`${url}/inspector/flows/x`, {
+			method: "POST",
+			headers: { origin: url },
+		});
+		expect(status).toBe(502);
+		expect(body).toMatch(/The gateway does not answer: .*ECONNREFUSED/);
 	});
 
 	test("are not sent for another site's page, nor by GET", async () => {

@@ -5,6 +5,11 @@ test.each([
 	["/basicAuth/orders", ["/basicAuth", "/orders"]],
 	["contact@konghq.com-ID1", ["contact", "@konghq.com-ID1"]],
 	["", [""]],
+	['"http://httpbin:9000/idp"', ['"http://httpbin:9000', '/idp"']],
+	[
+		'{"act":{"sub":"a"},"n":[1,2]}',
+		['{"act":', '{"sub":', '"a"},', '"n":', "[1,", "2]}"],
+	],
 ])("%s breaks between its parts only", (text, pieces) => {
 	expect(inPieces(text)).toEqual(
 		pieces.map((piece) => ({ text: piece, isWhole: true })),

@@ -1,8 +1,8 @@
-/** What became of a claim between the incoming token and the gateway's. */
+/** What became of a claim or header parameter between the incoming token and the gateway's. */
 export type Change = "kept" | "changed" | "added" | "removed";
 
-/** A claim of either token. */
-export interface ComparedClaim {
+/** A member that either token has. */
+export interface ComparedMember {
 	name: string;
 	/** Value in the incoming token; missing when it is `added`. */
 	incoming?: unknown;
@@ -12,20 +12,20 @@ export interface ComparedClaim {
 }
 
 /**
- * Compares the claims of two tokens, by name and JSON value.
+ * Compares the claims or the header parameters of two tokens, by name and JSON value.
  *
- * @param incoming claims of the token that came with the request
- * @param outgoing claims of the gateway's token
- * @returns the gateway's claims in their order, then those that it removed
+ * @param incoming members of the token that came with the request
+ * @param outgoing members of the gateway's token
+ * @returns the gateway's members in their order, then those that it removed
  */
-export function compareClaims(
+export function compareMembers(
 	incoming: Record<string, unknown>,
 	outgoing: Record<string, unknown>,
-): ComparedClaim[] {
+): ComparedMember[] {
 	const before = new Map(Object.entries(incoming));
 	const after = new Map(Object.entries(outgoing));
 	const names = new Set([...after.keys(), ...before.keys()]);
-	return [...names].map((name): ComparedClaim => {
+	return [...names].map((name): ComparedMember => {
 		if (!after.has(name))
 			return { name, incoming: before.get(name), change: "removed" };
 		const value = { name, outgoing: after.get(name) };
