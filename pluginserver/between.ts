@@ -33,6 +33,8 @@ export type FromWorker =
 	| { say: "ready" }
 	/** All that was said before the ping has been heard. */
 	| { say: "pong" }
+	/** It has imported the key of an instance, of which there may be many, and each takes its time. */
+	| { say: "has" }
 	/** It was told to stop, and wants no more connections. */
 	| { say: "leaving" }
 	/** It has the connection that was handed to it. */

@@ -80,10 +80,11 @@ export class WorkerRpc extends PluginServerRpc {
 	}
 
 	#have({ id, started, name, config }: HandedInstance): Instance {
-		return (
-			this.instances.get(id) ??
-			this.instances.start(name, config, { id, started })
-		);
+		const known = this.instances.get(id);
+		if (known) return known;
+		const instance = this.instances.start(name, config, { id, started });
+		say({ say: "has" });
+		return instance;
 	}
 }
 

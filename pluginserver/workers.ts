@@ -28,8 +28,11 @@ const MAX_PAUSE = 60_000;
 /** Workers are asked whether they are there once in so many milliseconds. */
 const PING_INTERVAL = 1000;
 
-/** One that leaves so many pings in a row without an answer hangs, and is killed: Kong repeats its requests elsewhere. */
-const MAX_UNANSWERED = 5;
+/**
+ * One that leaves so many pings in a row without a word hangs, and is killed: Kong repeats its requests elsewhere. A
+ * long RSA key may take seconds to import on a busy machine.
+ */
+const MAX_UNANSWERED = 10;
 
 /** The same while it starts, on a machine that has no time for it. */
 const MAX_UNANSWERED_AT_START = 60;
@@ -89,7 +92,10 @@ class Worker {
 					process.stdout.write(`${line}\n`),
 				);
 		this.#child.on("message", (message: FromWorker) => {
+			this.#unanswered = 0;
 			switch (message.say) {
+				case "has":
+					return;
 				case "taken":
 					// It is the worker's alone.
 					this.#taking?.destroy();
@@ -187,7 +193,6 @@ class Worker {
 	}
 
 	#takePong(): void {
-		this.#unanswered = 0;
 		// What is handed over comes before the ping, or without a file that is free not at all, of which Node.js tells nobody.
 		this.#isFull = this.#taking !== undefined && this.#taking === this.#pinged;
 		if (!this.#isFull) return;

@@ -230,6 +230,16 @@ describe("a weak key is refused", () => {
 		).toThrow("far shorter than half the modulus");
 	});
 
+	test("one of whose primes is a product", () => {
+		const half = () => prime(512) | (3n << 510n);
+		let product: bigint;
+		do product = half() * half();
+		while ((product - 1n) % 65537n === 0n || product >> 1022n !== 3n);
+		const other = fitting(1024, 65537n);
+		expect(() => load(rsaOf(product, other))).toThrow("p is no prime");
+		expect(() => load(rsaOf(other, product))).toThrow("q is no prime");
+	});
+
 	test("whose primes are close together", () => {
 		const p = fitting(1024, 65537n);
 		let q = p + 2n;
