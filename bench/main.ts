@@ -1,12 +1,12 @@
 /**
  * Runs the benchmarks: `npm run bench [-- NAME…] [--write] [--quick]`. Each is a script beside this one, in a
- * process of its own; without names all but the soak. `--write` also writes their tables and plots into the
+ * process of its own; without names all but `compare` and the soak. `--write` also writes their tables and plots into the
  * README, `--quick` does a tenth of the work, to see that they run.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { OPTIONS, SCRIPTS } from "./scripts";
+import { ONLY_NAMED, OPTIONS, SCRIPTS } from "./scripts";
 
 const args = process.argv.slice(2);
 const { positionals: names } = parseArgs({
@@ -22,7 +22,9 @@ if (unknown) {
 }
 
 const wanted =
-	names.length > 0 ? names : SCRIPTS.filter((name) => name !== "soak");
+	names.length > 0
+		? names
+		: SCRIPTS.filter((name) => !ONLY_NAMED.includes(name));
 for (const script of ["build", "build:executable"])
 	execFileSync("npm", ["run", "--silent", script], { stdio: "pipe" });
 for (const name of wanted) {

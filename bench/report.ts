@@ -8,8 +8,10 @@ const README = join(__dirname, "README.md");
 
 const { values: flags } = parseArgs({ options: OPTIONS });
 
-/** An option of the script that measures a gateway. */
-export function option(name: "configuration" | "proxy"): string | undefined {
+/** An option of one script. */
+export function option(
+	name: "before" | "configuration" | "proxy",
+): string | undefined {
 	return flags[name];
 }
 

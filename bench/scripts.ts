@@ -1,4 +1,4 @@
-/** The benchmarks by name, each a script beside this one; the soak runs only when it is named. */
+/** The benchmarks by name, each a script beside this one. */
 export const SCRIPTS = [
 	"signing",
 	"request",
@@ -6,13 +6,18 @@ export const SCRIPTS = [
 	"gateway",
 	"start",
 	"workers",
+	"compare",
 	"soak",
 ];
 
-/** What `npm run bench` takes besides names, for `parseArgs`; the last three are for the gateway's script. */
+/** Those that run only when they are named: one needs another commit's build, one takes long. */
+export const ONLY_NAMED = ["compare", "soak"];
+
+/** What `npm run bench` takes besides names, for `parseArgs`; `before` is for `compare`, the last three for `gateway`. */
 export const OPTIONS = {
 	quick: { type: "boolean", default: false },
 	write: { type: "boolean", default: false },
+	before: { type: "string" },
 	configuration: { type: "string" },
 	proxy: { type: "string" },
 	process: { type: "string", multiple: true, default: [] as string[] },

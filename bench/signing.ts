@@ -96,13 +96,12 @@ async function sidesOf(
 	const token = await ours();
 	const bytes = Buffer.from(token.slice(0, token.lastIndexOf(".")));
 	const hash = alg === "EdDSA" ? null : "sha256";
-	const options = { key, dsaEncoding: "ieee-p1363" } as const;
 	const rawHmac = () => createHmac("sha256", key).update(bytes).digest();
 	const raw: Record<string, Side> = isHmac
 		? { raw: synchronous(rawHmac) }
 		: {
-				raw: (done) => sign(hash, bytes, options, done),
-				"raw, main thread": synchronous(() => sign(hash, bytes, options)),
+				raw: (done) => sign(hash, bytes, key, done),
+				"raw, main thread": synchronous(() => sign(hash, bytes, key)),
 			};
 	return {
 		...raw,

@@ -1,6 +1,10 @@
 /** What the plugin asks and decides, as calls of Kong's PDK. */
 import { refused } from "../plugins/x-custom-jwt/errors";
-import type { Decision, Question } from "../plugins/x-custom-jwt/facts";
+import {
+	type Decision,
+	EncodedAnswer,
+	type Question,
+} from "../plugins/x-custom-jwt/facts";
 import { digestOf } from "./body";
 import { type FrameWriter, framesOf, TOO_LONG } from "./frames";
 import { oneLine } from "./log";
@@ -39,7 +43,7 @@ export function callFor(question: Question): Call {
 function newCall(question: Question): Call {
 	switch (question.about) {
 		case "credential":
-			return call(PDK.getCtx, { v: "authenticated_credential" });
+			return unread(call(PDK.getCtx, { v: "authenticated_credential" }));
 		case "consumer":
 			return call(PDK.getCtx, { v: "authenticated_consumer" });
 		case "service":
@@ -104,6 +108,17 @@ function call<Argument, Content>(
 			if (result.length === 0) return undefined;
 			return answer(decode(method.gives, result));
 		},
+	};
+}
+
+/** A call whose result is read when it is needed. */
+function unread({ frames, answer }: Call): Call {
+	return {
+		frames,
+		answer: (result) =>
+			result === TOO_LONG || result.length === 0
+				? answer(result)
+				: new EncodedAnswer(result, () => answer(result)),
 	};
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { refused } from "../plugins/x-custom-jwt/errors";
-import type { Ask, Decision } from "../plugins/x-custom-jwt/facts";
+import type { Decision } from "../plugins/x-custom-jwt/facts";
 import { type Call, type Result, writeDecision } from "./calls";
 import type { Channel, Event } from "./events";
 import { FrameReader, framesOf, TOO_LONG } from "./frames";
@@ -138,10 +138,12 @@ export class Connection implements Channel {
 				return;
 			}
 			instance.lastUsed = Date.now();
-			const decide = async (ask: Ask) => {
-				if (PHASES.includes(String(event_name))) return instance.decide(ask);
-				throw refused("unexpected", { what: `phase ${event_name}` });
-			};
+			const decide = PHASES.includes(String(event_name))
+				? instance.decide
+				: () =>
+						Promise.reject(
+							refused("unexpected", { what: `phase ${event_name}` }),
+						);
 			this.#event = events.start(decide, this);
 		});
 	}

@@ -25,27 +25,29 @@ export class FrameReader {
 	/** @returns the payloads that the chunk completed */
 	read(chunk: Buffer): (Buffer | typeof TOO_LONG)[] {
 		const frames: (Buffer | typeof TOO_LONG)[] = [];
-		let rest = this.#length > 0 ? this.#append(chunk) : chunk;
-		while (rest.length > 0) {
+		const bytes = this.#length > 0 ? this.#append(chunk) : chunk;
+		let at = 0;
+		while (at < bytes.length) {
 			if (this.#skip > 0) {
-				const skipped = Math.min(this.#skip, rest.length);
+				const skipped = Math.min(this.#skip, bytes.length - at);
 				this.#skip -= skipped;
-				rest = rest.subarray(skipped);
+				at += skipped;
 				if (this.#skip === 0) frames.push(TOO_LONG);
 				continue;
 			}
-			if (rest.length < HEAD) break;
-			const size = rest.readUInt32LE();
+			if (bytes.length - at < HEAD) break;
+			const size = bytes.readUInt32LE(at);
 			if (size > this.maxBytes) {
 				this.#skip = size;
-				rest = rest.subarray(HEAD);
+				at += HEAD;
 				continue;
 			}
-			if (rest.length < HEAD + size) break;
-			frames.push(rest.subarray(HEAD, HEAD + size));
-			rest = rest.subarray(HEAD + size);
+			const end = at + HEAD + size;
+			if (bytes.length < end) break;
+			frames.push(bytes.subarray(at + HEAD, end));
+			at = end;
 		}
-		this.#keep(rest);
+		this.#keep(bytes.subarray(at));
 		return frames;
 	}
 

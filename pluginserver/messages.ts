@@ -52,15 +52,14 @@ export const Value: Message<Json> = {
 /** `google.protobuf.Struct` */
 export const Struct: Message<{ [name: string]: Json }> = {
 	read(reader, end) {
-		const members: [string, Json][] = [];
+		const struct: { [name: string]: Json } = {};
 		while (reader.pos < end) {
 			const tag = reader.readVarint();
-			if (tag === FIELDS) members.push(readMember(reader, reader.readEnd()));
+			if (tag === FIELDS) readMember(struct, reader, reader.readEnd());
 			else reader.skip(tag);
 		}
 		reader.requireAt(end);
-		// Unlike an assignment, it makes a member of any name, `__proto__` too.
-		return Object.fromEntries(members);
+		return struct;
 	},
 	write(struct: { [name: string]: Json }, writer: PbfWriter) {
 		const fields = Object.entries(struct).map(([key, value]) => ({
@@ -71,7 +70,11 @@ export const Struct: Message<{ [name: string]: Json }> = {
 	},
 };
 
-function readMember(reader: Reader, end: number): [string, Json] {
+function readMember(
+	struct: { [name: string]: Json },
+	reader: Reader,
+	end: number,
+): void {
 	let key = "";
 	let value: Json;
 	while (reader.pos < end) {
@@ -81,8 +84,14 @@ function readMember(reader: Reader, end: number): [string, Json] {
 		else reader.skip(tag);
 	}
 	reader.requireAt(end);
-	return [key, value];
+	// An assignment of this name makes no member.
+	if (key === "__proto__")
+		Object.defineProperty(struct, key, { ...MEMBER, value });
+	else struct[key] = value;
 }
+
+/** As an assignment makes them. */
+const MEMBER = { configurable: true, enumerable: true, writable: true };
 
 /** `google.protobuf.ListValue` */
 export const ListValue: Message<Json[]> = {

@@ -33,9 +33,27 @@ export type BodyDigest = { sha256: string } | { tooLarge: true };
  * Asks Kong.
  *
  * @returns the answers in the order of the questions, `undefined` where Kong has none. Bytes that are no
- * UTF-8 are U+FFFD in them.
+ * UTF-8 are U+FFFD in them. An answer may be an `EncodedAnswer`.
  */
 export type Ask = (questions: readonly Question[]) => Promise<unknown[]>;
+
+/** An answer as it came, which is read when it is needed first. */
+export class EncodedAnswer {
+	#isRead = false;
+	#value: unknown;
+
+	/** @param read makes the answer of the bytes; may throw */
+	constructor(
+		readonly bytes: Uint8Array,
+		readonly read: () => unknown,
+	) {}
+
+	get value(): unknown {
+		if (!this.#isRead) this.#value = this.read();
+		this.#isRead = true;
+		return this.#value;
+	}
+}
 
 /** A credential entity, whole, of whichever security plugin authenticated; see identity.ts. */
 export type Credential = Record<string, unknown>;
@@ -113,8 +131,20 @@ export class Facts {
 		name?: string,
 	): Answers[About] | undefined {
 		const key = id({ about, name });
-		if (!this.#answers.has(key)) throw new Error(`never asked for ${key}`);
-		return this.#answers.get(key) as Answers[About] | undefined;
+		const answer = this.#answers.get(key);
+		if (answer === undefined && !this.#answers.has(key))
+			throw new Error(`never asked for ${key}`);
+		return (answer instanceof EncodedAnswer ? answer.value : answer) as
+			| Answers[About]
+			| undefined;
+	}
+
+	/** What tells an answer from any other, without reading it; undefined when Kong had none. */
+	fingerprint(about: Question["about"]): string | Uint8Array | undefined {
+		const answer = this.#answers.get(about);
+		return answer instanceof EncodedAnswer
+			? answer.bytes
+			: JSON.stringify(answer);
 	}
 }
 

@@ -33,6 +33,8 @@ import { warningsOf } from "./warnings";
 export class Plugin {
 	readonly #config: Config;
 	readonly #questions: Question[];
+	/** What is asked first. */
+	readonly #firstQuestions: Question[];
 	readonly #reuse: Reuse | undefined;
 	readonly #signToken: (claims: Claims) => Promise<string>;
 	readonly #challenge: string;
@@ -54,6 +56,9 @@ export class Plugin {
 		this.#questions = requestQuestions(this.#config);
 		this.#reuse =
 			reuse_for > 0 ? new Reuse(this.#config, ownInstance) : undefined;
+		this.#firstQuestions = this.#reuse?.byCredential
+			? reuseQuestions(this.#config)
+			: this.#questions;
 		this.#signToken = tokenSigner(signingKey, { typ: token_type, jku });
 		this.#challenge = challenges(this.#config);
 		this.#warnings = warningsOf(this.#config).map(({ message }) => ({
@@ -114,14 +119,11 @@ export class Plugin {
 	async #decide(facts: Facts): Promise<Decision> {
 		const config = this.#config;
 		const reuse = this.#reuse;
-		await facts.learn(
-			reuse?.byCredential ? reuseQuestions(config) : this.#questions,
-		);
+		await facts.learn(this.#firstQuestions);
 		requireNotDropped(config, facts.get(CONNECTION.about, CONNECTION.name));
 		const isPreflight =
 			!config.run_on_preflight && facts.get("method") === "OPTIONS";
-		const credential = facts.get("credential");
-		const reused = isPreflight ? undefined : reuse?.ofCredential(credential);
+		const reused = isPreflight ? undefined : reuse?.ofCredential(facts);
 		if (reused) {
 			lookedChannel.publish({ hit: true } satisfies Looked);
 			return forward(config, await reused);
@@ -129,7 +131,9 @@ export class Plugin {
 
 		await facts.learn([
 			...this.#questions,
-			...(isPreflight ? [] : identityQuestions(credential, config)),
+			...(isPreflight
+				? []
+				: identityQuestions(facts.get("credential"), config)),
 		]);
 		requireOwnInstance(config.scope, facts);
 		if (isPreflight) return passWithoutToken(config);
@@ -142,9 +146,7 @@ export class Plugin {
 	#token(content: TokenContent, facts: Facts): Promise<IssuedToken> {
 		const reuse = this.#reuse;
 		if (!reuse) return this.#issue(content).token;
-		const credential = facts.get("credential");
-		const consumer = facts.get("consumer");
-		const { token, hit } = reuse.token(content, { credential, consumer }, () =>
+		const { token, hit } = reuse.token(content, facts, () =>
 			this.#issue(content),
 		);
 		lookedChannel.publish({ hit } satisfies Looked);

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { TokenContent } from "./claims";
 import type { Config } from "./config";
-import type { Consumer, Credential } from "./facts";
+import type { Facts } from "./facts";
 import { isOwner, isSelfContained } from "./identity";
 
 /** A signed token. */
@@ -33,7 +33,7 @@ interface Entry {
 	token: Promise<IssuedToken>;
 	/** When it was issued, a whole second, in milliseconds since the epoch. */
 	issuedAt: number;
-	/** When the next one is due, in milliseconds since the epoch. */
+	/** When its time is nearly over: the next one is then signed while it is given. In milliseconds since the epoch. */
 	nextDue: number;
 }
 
@@ -59,16 +59,11 @@ export class TokenCache {
 		});
 	}
 
-	/** The token of a key, which may still be on its way from the signer. */
-	get(key: string): Promise<IssuedToken> | undefined {
+	/** The token of a key that may be given again. */
+	get(key: string): Entry | undefined {
 		const entry = this.#tokens.get(key);
 		// The clock was set back: backends refuse a token of the future, which would live too long besides.
-		return entry && entry.issuedAt <= Date.now() ? entry.token : undefined;
-	}
-
-	/** Whether the time of a key's token is nearly over: the next one is to be signed while it is given. */
-	isNextDue(key: string): boolean {
-		return Date.now() >= (this.#tokens.peek(key)?.nextDue ?? Infinity);
+		return entry && entry.issuedAt <= Date.now() ? entry : undefined;
 	}
 
 	/**
@@ -104,7 +99,7 @@ export class TokenCache {
 				size: Math.max(size, LEAST_SIZE),
 			});
 		};
-		const known = this.get(key) && this.#tokens.peek(key);
+		const known = this.get(key);
 		if (known) {
 			// Once: should that fail, the next one is signed when the time of this one is over.
 			known.nextDue = entry.nextDue;
@@ -138,13 +133,10 @@ export class Reuse {
 	 * The token that follows from a credential alone, if there is one. None when the next one is due: that is
 	 * made of what Kong knows now, so that no token is older than `reuse_for` says.
 	 */
-	ofCredential(
-		credential: Credential | undefined,
-	): Promise<IssuedToken> | undefined {
-		const key = this.#credentialKey(credential);
-		return key === undefined || this.#tokens.isNextDue(key)
-			? undefined
-			: this.#tokens.get(key);
+	ofCredential(facts: Facts): Promise<IssuedToken> | undefined {
+		const key = this.#credentialKey(facts);
+		const known = key && this.#tokens.get(key);
+		return known && Date.now() < known.nextDue ? known.token : undefined;
 	}
 
 	/**
@@ -155,29 +147,31 @@ export class Reuse {
 	 */
 	token(
 		content: TokenContent,
-		{ credential, consumer }: { credential?: Credential; consumer?: Consumer },
+		facts: Facts,
 		issue: () => { token: Promise<IssuedToken>; exp: number },
 	): { token: Promise<IssuedToken>; hit: boolean } {
 		const text = JSON.stringify(content);
-		const byCredential = isOwner(consumer, credential)
-			? this.#credentialKey(credential)
-			: undefined;
+		const credential = facts.get("credential");
+		const byCredential =
+			isSelfContained(credential) && isOwner(facts.get("consumer"), credential)
+				? this.#credentialKey(facts)
+				: undefined;
 		const key = byCredential ?? cacheKey("content", text);
 		const known = this.#tokens.get(key);
-		if (known && !this.#tokens.isNextDue(key))
-			return { token: known, hit: true };
+		if (known && Date.now() < known.nextDue)
+			return { token: known.token, hit: true };
 		const { token, exp } = issue();
 		this.#tokens.set(key, token, exp, text.length);
 		if (!known) return { token, hit: false };
 		// Nobody waits for it.
 		token.catch(() => {});
-		return { token: known, hit: true };
+		return { token: known.token, hit: true };
 	}
 
-	#credentialKey(credential: Credential | undefined): string | undefined {
-		return this.byCredential && isSelfContained(credential)
-			? cacheKey("credential", JSON.stringify(credential))
-			: undefined;
+	#credentialKey(facts: Facts): string | undefined {
+		if (!this.byCredential) return undefined;
+		const fingerprint = facts.fingerprint("credential");
+		return fingerprint && cacheKey("credential", fingerprint);
 	}
 }
 
@@ -218,8 +212,11 @@ function followsFromCredential({
  * The key of a token in the cache; a hash, so that the cache is bounded whatever the claims are.
  *
  * @param kind of what the token follows from
- * @param text all that the token follows from
+ * @param source all that the token follows from
  */
-export function cacheKey(kind: "credential" | "content", text: string): string {
-	return hash("sha256", `${kind} ${text}`, "base64url");
+export function cacheKey(
+	kind: "credential" | "content",
+	source: string | Uint8Array,
+): string {
+	return `${kind} ${hash("sha256", source, "base64url")}`;
 }
