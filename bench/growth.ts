@@ -68,7 +68,8 @@ async function withCallers(size: number): Promise<Step> {
 	let i = 0;
 	const next: Next = () => {
 		const id = i++ % size;
-		const credential = { ...credentials.key, id, key: `key of caller ${id}` };
+		const key = `key of caller ${id}`;
+		const credential = { ...credentials.key, id: `${id}`, key };
 		return [instance, { ...requests.key, credential }];
 	};
 	// So that the warm-up and all rounds together see all callers.
@@ -84,9 +85,19 @@ async function withClaims(kilobytes: number): Promise<Step> {
 	const shared = { authenticated_jwt_token: unsignedToken(claims) };
 	const request = { ...requests.jwt, shared };
 	const step = await uniform(0, { request });
-	const calls = await step.server.clients[0]?.runPhase(...step.next());
+	return { ...step, size: (await tokenOf(step)).length };
+}
+
+/**
+ * The token of a step's next request.
+ *
+ * @throws when it gets none: a refusal must not be measured as a token
+ */
+async function tokenOf({ server, next }: Step): Promise<string> {
+	const calls = await server.clients[0]?.runPhase(...next());
 	const header = calls?.find(({ method }) => method === SET_HEADER);
-	return { ...step, size: String(header?.args[1]).length };
+	if (!header) throw new Error(`no token: ${JSON.stringify(calls)}`);
+	return String(header.args[1]);
 }
 
 function withRsaKey(bits: number): Promise<Step> {
@@ -107,7 +118,10 @@ interface Size {
 async function measure(starting: Promise<Step>[]): Promise<Size[]> {
 	const steps = await Promise.all(starting);
 	// A round of warm-up.
-	for (const { server, next, limit } of steps) await server.run(next, limit);
+	for (const step of steps) {
+		await tokenOf(step);
+		await step.server.run(step.next, step.limit);
+	}
 	const rounds = await inTurns(steps, async ({ server, next, limit }) => ({
 		...(await server.run(next, limit)),
 		memory: server.memory,
