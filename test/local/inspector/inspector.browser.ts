@@ -656,7 +656,6 @@ describe("for everybody", () => {
 			["light", 1000],
 			["dark", 768],
 			["light", 400],
-			["dark", 400],
 			["light", 320],
 		] as const)(
 			"%s, %i pixels wide: nothing is cut off, no word is broken, and axe-core finds nothing",
