@@ -56,7 +56,12 @@ function parseCertificate(der: Buffer): X509Certificate | undefined {
 
 function isOf(certificate: X509Certificate, key: KeyObject): boolean {
 	try {
-		return certificate.publicKey.equals(key);
+		const { publicKey } = certificate;
+		// Of keys of two types Node.js leaves OpenSSL's error behind, with which the next key that is loaded fails.
+		return (
+			publicKey.asymmetricKeyType === key.asymmetricKeyType &&
+			publicKey.equals(key)
+		);
 	} catch {
 		// Its key is of a type that OpenSSL does not know.
 		return false;

@@ -484,6 +484,16 @@ describe("include_x5c", () => {
 		refuse({ x5c: jwk.x5c.toReversed() }, named);
 	});
 
+	test("refuses that of a key of another type, and imports the next key all the same", () => {
+		const rsa = JSON.parse(testKey("RS256-jwk-private.json"));
+		const { x5c } = jwk;
+		const withForeign = JSON.stringify({ ...rsa, x5c });
+		expect(() => importSigningKey(withForeign, { include_x5c: true })).toThrow(
+			"x5c/0 is not the certificate of this key",
+		);
+		expect(importSigningKey(JSON.stringify(rsa)).alg).toBe("RS256");
+	});
+
 	test("refuses the thumbprint of another certificate", () => {
 		const other = Buffer.from(otherLeaf, "base64");
 		const digest = createHash("sha256").update(other).digest("base64url");
