@@ -108,19 +108,16 @@ test.each([
 	expect(() => statSync(join(folder, "no"))).toThrow("ENOENT");
 });
 
+const initIn = (folder: string) =>
+	run(
+		`init --service s --url http://s --gateway http://g --out ${folder}`.split(
+			" ",
+		),
+	);
+
 test("a starter that is there is not overwritten", async () => {
 	const before = readFileSync(file, "utf8");
-	const { code, stderr } = await run([
-		"init",
-		"--service",
-		"s",
-		"--url",
-		"http://s",
-		"--gateway",
-		"http://g",
-		"--out",
-		folder,
-	]);
+	const { code, stderr } = await initIn(folder);
 	expect(code).toBe(2);
 	expect(stderr).toMatch(/is there already: give another --out$/m);
 	expect(readFileSync(file, "utf8")).toBe(before);
@@ -130,16 +127,6 @@ test("beside a kong.yml that is there no key is written", async () => {
 	const other = join(temporaryFolder(), "other");
 	mkdirSync(other);
 	writeFileSync(join(other, "kong.yml"), "");
-	const { code } = await run([
-		"init",
-		"--service",
-		"s",
-		"--url",
-		"http://s",
-		"--gateway",
-		"http://g",
-		"--out",
-		other,
-	]);
+	const { code } = await initIn(other);
 	expect([code, readdirSync(other)]).toEqual([2, ["kong.yml"]]);
 });
