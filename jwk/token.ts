@@ -43,11 +43,6 @@ export function decodeToken(token: string): DecodedToken {
 	};
 }
 
-/** Reads the claims only; see `decodeToken`. */
-export function decodeClaims(token: string): Record<string, unknown> {
-	return decodePart(partsOf(token)[1], "claims");
-}
-
 /** The same header and signature around other claims: what a forger would try first. */
 export function withClaims(token: string, claims: object): string {
 	const [header, , signature] = partsOf(token);

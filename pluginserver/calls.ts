@@ -45,7 +45,7 @@ function newCall(question: Question): Call {
 		case "credential":
 			return unread(call(PDK.getCtx, { v: "authenticated_credential" }));
 		case "consumer":
-			return call(PDK.getCtx, { v: "authenticated_consumer" });
+			return unread(call(PDK.getCtx, { v: "authenticated_consumer" }));
 		case "service":
 			return call(PDK.getService, {});
 		case "route":

@@ -1,7 +1,7 @@
 /** Why a request is refused. */
 interface Cause {
 	/** HTTP status of the response. */
-	status: 400 | 401 | 413 | 500;
+	status: 400 | 401 | 413 | 500 | 505;
 	/** The same in one word that does not change, for metrics. */
 	reason: string;
 	/** For Kong's log and with `verbose` for the client; `{name}` is filled in. */
@@ -16,6 +16,7 @@ export const TITLES = {
 	401: "Unauthorized",
 	413: "Payload too large",
 	500: "An unexpected error occurred",
+	505: "HTTP version not supported",
 } as const;
 
 /**
@@ -43,11 +44,19 @@ export const REFUSALS = {
 		means:
 			"the route does not accept this method: add it to `auth_methods`, `[oidc]` behind openid-connect. Elsewhere `oidc` is a client with a Bearer token that it has no business sending",
 	},
-	no_api_key: {
+	unverified_issuer: {
 		status: 401,
 		reason: "no_client_id",
-		text: "key: neither the credential nor the header {header} holds an API key",
-		means: "the key comes in another header: set `apikey_header`",
+		text: "jwt: the claim iss of the incoming token is not the issuer that Kong found the credential by",
+		means:
+			"the token has `iss` in its header only, or an `iss` that is not a string: the issuer must write it as a claim (RFC 7519 §4.1.1)",
+	},
+	foreign_token: {
+		status: 401,
+		reason: "method_not_accepted",
+		text: "oidc: the Bearer token is not one that openid-connect validated: it is unsigned, names neither the credential nor the consumer, or another plugin authenticated the client",
+		means:
+			"another plugin, such as session, authenticated the client, which added a Bearer token of its own: remove `oidc` from `auth_methods` on this route. Behind openid-connect, the value of `credential_claim` or `consumer_claim` must be in the access token",
 	},
 	no_validated_token: {
 		status: 401,
@@ -160,6 +169,13 @@ export const REFUSALS = {
 		text: "the header Connection names {header}, which Kong would then not send to the backend",
 		means:
 			"a client tries to reach the backend without its token; no client has a reason to do so",
+	},
+	http_version: {
+		status: 505,
+		reason: "http_version",
+		text: "the request is of an HTTP version in which Kong cannot set headers",
+		means:
+			"a client sends HTTP/0.9, in which there are no headers and so no token; no client has a reason to do so",
 	},
 	token_too_large: {
 		status: 500,

@@ -64,6 +64,7 @@ const functions: Record<string, PdkFunction> = {
 			{
 				kong_request_id: id,
 				request_uri: incoming.url,
+				server_protocol: `HTTP/${incoming.httpVersion}`,
 				ssl_server_name: client?.serverName,
 				ssl_client_verify: client?.verify,
 				ssl_client_s_dn: client?.subject,

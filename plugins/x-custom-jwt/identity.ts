@@ -8,7 +8,12 @@ import {
 } from "./certificate";
 import { refused } from "./errors";
 import type { Consumer, Credential, Facts, Question } from "./facts";
-import { requireExact, tokenPayload } from "./incoming-token";
+import {
+	type IncomingToken,
+	type JoseHeader,
+	readToken,
+	requireExact,
+} from "./incoming-token";
 import { memberAt } from "./member-at";
 import { requireWellFormed, text } from "./text";
 
@@ -19,6 +24,8 @@ export interface Identity {
 	clientId: string;
 	/** Claims of the incoming token; none when the client did not come with a token. */
 	tokenClaims: JWTPayload;
+	/** Who issued the incoming token, where Kong verified that; see `requireIssuer`. */
+	issuer?: string | undefined;
 	/** The consumer on whose behalf the client acts; Kong's anonymous consumer is nobody. */
 	consumer: Consumer | undefined;
 }
@@ -28,7 +35,6 @@ type IdentityConfig = Pick<
 	| "auth_methods"
 	| "bearer_clientid_claim"
 	| "bearer_clientid_claims"
-	| "apikey_header"
 	| "certificate_clientid"
 	| "unauthenticated"
 >;
@@ -59,8 +65,6 @@ export function identityQuestions(
 	const method = methodOf(credential);
 	if (method === "jwt") return VALIDATED_TOKEN;
 	if (method) return [];
-	if (credential && acceptsOnlyKeys(config))
-		return [{ about: "header", name: config.apikey_header }];
 	return config.auth_methods.includes("mtls")
 		? [...OTHER_MARKS, ...certificateQuestions]
 		: OTHER_MARKS;
@@ -96,29 +100,44 @@ function identifyByMark(
 	requireEntity(credential, "credential");
 	requireEntity(facts.get("consumer"), "consumer");
 	const method = methodOf(credential);
-	if (method) {
-		accept(config, method);
-		const tokenClaims = method === "jwt" ? validatedClaims(facts) : {};
-		return {
-			method,
-			clientId:
-				method === "jwt"
-					? clientIdClaim(config, tokenClaims)
-					: identifierOf(credential),
-			tokenClaims,
-			consumer: facts.get("consumer"),
-		};
-	}
-	return credential && acceptsOnlyKeys(config)
-		? identifyByKeyHeader(facts, config)
-		: identifyByOtherMarks(facts, config);
+	if (method === undefined) return identifyByOtherMarks(facts, config);
+	accept(config, method);
+	const consumer = facts.get("consumer");
+	if (method === "jwt") return identifyByValidatedToken(facts, config);
+	const clientId = identifierOf(credential);
+	return { method, clientId, tokenClaims: {}, consumer };
 }
 
-function identifyByKeyHeader(facts: Facts, config: IdentityConfig): Identity {
-	const clientId = text(facts.get("header", config.apikey_header));
-	if (!clientId) throw refused("no_api_key", { header: config.apikey_header });
-	const consumer = facts.get("consumer");
-	return { method: "key", clientId, tokenClaims: {}, consumer };
+function identifyByValidatedToken(
+	facts: Facts,
+	config: IdentityConfig,
+): Identity {
+	const { header, claims } = validatedToken(facts);
+	const key = facts.get("credential")?.key;
+	requireIssuer(header, claims, key);
+	return {
+		method: "jwt",
+		clientId: clientIdClaim(config, claims),
+		tokenClaims: claims,
+		issuer: claims.iss === key ? text(key) : undefined,
+		consumer: facts.get("consumer"),
+	};
+}
+
+/**
+ * Demands that Kong found the credential by the claim `iss`, where it may have found it by another `iss`.
+ * Kong's jwt plugin takes `key_claim_name`, by default `iss`, from the claims or else from the header, whatever
+ * its type (Kong fact: jwt/handler.lua, read). An `iss` that Kong did not look at would name any issuer.
+ */
+function requireIssuer(
+	header: JoseHeader,
+	{ iss }: JWTPayload,
+	key: unknown,
+): void {
+	if (iss === key) return;
+	const isOnlyInHeader = iss === undefined && Object.hasOwn(header, "iss");
+	if (isOnlyInHeader || (iss !== undefined && typeof iss !== "string"))
+		throw refused("unverified_issuer", {});
 }
 
 /**
@@ -146,11 +165,14 @@ function identifyByOtherMarks(
 					consumer: undefined,
 				}
 			: undefined;
-	const tokenClaims = credential || consumer ? bearerClaims(facts) : undefined;
-	if (tokenClaims) {
+	const token = credential || consumer ? bearerToken(facts) : undefined;
+	if (token) {
 		accept(config, "oidc");
+		requireVirtual(credential, consumer, token);
+		const tokenClaims = token.claims;
 		const clientId = clientIdClaim(config, tokenClaims);
-		return { method: "oidc", clientId, tokenClaims, consumer };
+		const issuer = text(tokenClaims.iss);
+		return { method: "oidc", clientId, tokenClaims, issuer, consumer };
 	}
 	if (consumer) {
 		accept(config, "consumer");
@@ -215,36 +237,13 @@ function identifierOf(credential: Credential | undefined): string {
 	);
 }
 
-/** Then a credential that the plugin does not know is an API key's. */
-function acceptsOnlyKeys({ auth_methods }: IdentityConfig): boolean {
-	return auth_methods.join() === "key";
-}
-
 /**
- * Whether the identity follows from the credential alone, its consumer included: a user name, API key
- * or client ID in an entity that belongs to a consumer.
+ * Whether the identity follows from the credential and the consumer: of a user name, an API key or a client
+ * ID, and of no token.
  */
-export function isSelfContained(
-	credential: Credential | undefined,
-): credential is Credential {
+export function isSelfContained(credential: Credential | undefined): boolean {
 	const method = methodOf(credential);
-	return (
-		method !== undefined &&
-		method !== "jwt" &&
-		ownerId(credential) !== undefined
-	);
-}
-
-/** Whether a consumer is the credential's own, as it is unless another plugin exchanged it. */
-export function isOwner(
-	consumer: Consumer | undefined,
-	credential: Credential | undefined,
-): boolean {
-	return consumer !== undefined && consumer.id === ownerId(credential);
-}
-
-function ownerId(credential: Credential | undefined): string | undefined {
-	return text((credential?.consumer as Partial<Consumer> | undefined)?.id);
+	return method !== undefined && method !== "jwt";
 }
 
 function accept(config: IdentityConfig, method: AuthMethod): void {
@@ -275,19 +274,51 @@ function isJwtCredential(credential: Credential | undefined): boolean {
 	);
 }
 
-function validatedClaims(facts: Facts): JWTPayload {
+function validatedToken(facts: Facts): IncomingToken {
 	const token = text(facts.get("shared", "authenticated_jwt_token"));
 	requireWellFormed(token, "token");
-	const claims = token && tokenPayload(token);
-	if (claims) return claims;
+	const read = token && readToken(token);
+	if (read) return read;
 	throw refused("no_validated_token", {});
 }
 
-function bearerClaims(facts: Facts): JWTPayload | undefined {
+function bearerToken(facts: Facts): IncomingToken | undefined {
 	const header = text(facts.get("header", "authorization"));
 	requireWellFormed(header, "Authorization");
 	const token = /^Bearer +([^ ]+) *$/i.exec(header ?? "")?.[1];
-	return token ? tokenPayload(token) : undefined;
+	return token ? readToken(token) : undefined;
+}
+
+/**
+ * Demands what openid-connect leaves when it has validated a Bearer token: a virtual credential, which is an `id`
+ * and nothing else, or none; and in the token the name of that credential or of the consumer, by which
+ * openid-connect found it (`credential_claim`, `consumer_claim`; read in its documentation). A credential of
+ * another plugin, such as a session, names its consumer or its secret.
+ */
+function requireVirtual(
+	credential: Credential | undefined,
+	consumer: Consumer | undefined,
+	{ header, claims, isSigned }: IncomingToken,
+): void {
+	const isVirtual = Object.keys(credential ?? {}).every(
+		(member) => member === "id",
+	);
+	const names = [
+		credential?.id,
+		consumer?.id,
+		consumer?.username,
+		consumer?.custom_id,
+	].filter((name) => text(name) !== undefined);
+	const isUnsigned = !isSigned || String(header.alg).toLowerCase() === "none";
+	if (!isVirtual || isUnsigned || !holdsOne(claims, names))
+		throw refused("foreign_token", {});
+}
+
+/** Whether one of the values is in an object, however deep. */
+function holdsOne(value: unknown, wanted: readonly unknown[]): boolean {
+	return typeof value === "object" && value !== null
+		? Object.values(value).some((member) => holdsOne(member, wanted))
+		: wanted.includes(value);
 }
 
 /** The first of the configured claims that the token has; a number as its text. */

@@ -1,14 +1,23 @@
 import type { JWTPayload } from "jose";
-import { decodeClaims } from "../../jwk/token";
+import { decodeToken } from "../../jwk/token";
 import { refused } from "./errors";
 
-/**
- * Claims of a token that Kong has validated; undefined when it is no JWT (RFC 7519 §7.2), as when its claims
- * are no UTF-8.
- */
-export function tokenPayload(token: string): JWTPayload | undefined {
+/** A JOSE header (RFC 7515 §4). */
+export type JoseHeader = Record<string, unknown>;
+
+/** A token that a client sent, read. */
+export interface IncomingToken {
+	header: JoseHeader;
+	claims: JWTPayload;
+	/** Whether it has a signature, of whatever worth. */
+	isSigned: boolean;
+}
+
+/** Reads a token; undefined when it is not a JWT (RFC 7519 §7.2), as when its claims are not UTF-8. */
+export function readToken(token: string): IncomingToken | undefined {
 	try {
-		return decodeClaims(token);
+		const { parts, header, claims } = decodeToken(token);
+		return { header, claims, isSigned: parts[2] !== "" };
 	} catch {
 		return undefined;
 	}

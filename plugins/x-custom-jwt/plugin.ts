@@ -18,7 +18,12 @@ import { refusal, refused } from "./errors";
 import { type Ask, type Decision, Facts, type Question } from "./facts";
 import { type Identity, identify, identityQuestions } from "./identity";
 import type { Kong } from "./pdk";
-import { CONNECTION, requestQuestions, reuseQuestions } from "./questions";
+import {
+	CONNECTION,
+	PROTOCOL,
+	requestQuestions,
+	reuseQuestions,
+} from "./questions";
 import { type IssuedToken, Reuse } from "./reuse";
 import { checkSize } from "./size";
 import { askStock, carryOut } from "./stock";
@@ -120,6 +125,7 @@ export class Plugin {
 		const config = this.#config;
 		const reuse = this.#reuse;
 		await facts.learn(this.#firstQuestions);
+		requireHeaders(facts.get(PROTOCOL.about, PROTOCOL.name));
 		requireNotDropped(config, facts.get(CONNECTION.about, CONNECTION.name));
 		const isPreflight =
 			!config.run_on_preflight && facts.get("method") === "OPTIONS";
@@ -184,6 +190,18 @@ export class Plugin {
 		this.#warnOfSize(checkSize(this.#config, bytes, claims));
 		return { token, logged: loggedClaims(this.#config, claims, apiKey) };
 	}
+}
+
+/** Versions of HTTP in which a request has headers, as nginx's `$server_protocol` writes them. */
+const PROTOCOLS = ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0"];
+
+/**
+ * A request of HTTP/0.9 has no headers, so nginx silently sets none: neither the token nor Kong's mark of an
+ * anonymous consumer reaches anybody (Kong fact).
+ */
+function requireHeaders(protocol: string | undefined): void {
+	if (protocol === undefined || !PROTOCOLS.includes(protocol))
+		throw refused("http_version", {});
 }
 
 /** After the plugins Kong drops what the client's `Connection` names: no token must be among it. */

@@ -17,6 +17,7 @@ export function requestQuestions({
 	const questions: Question[] = [
 		{ about: "credential" },
 		{ about: "consumer" },
+		PROTOCOL,
 		CONNECTION,
 	];
 	if (!audience || scope.service_id) questions.push({ about: "service" });
@@ -28,14 +29,25 @@ export function requestQuestions({
 	return questions;
 }
 
+/** The HTTP version of the request, such as `HTTP/1.1`; absent for HTTP/0.9 (Kong fact). */
+export const PROTOCOL = {
+	about: "variable",
+	name: "server_protocol",
+} as const satisfies Question;
+
 /** All its lines in one: Kong drops the headers that it names from the request (RFC 9110 §7.6.1). */
 export const CONNECTION = {
 	about: "variable",
 	name: "http_connection",
 } as const satisfies Question;
 
-/** What must be known before a token is given again that follows from the credential alone. */
+/** What must be known before a cached token is reused that follows from the credential and the consumer. */
 export function reuseQuestions({ run_on_preflight }: Config): Question[] {
-	const questions: Question[] = [{ about: "credential" }, CONNECTION];
+	const questions: Question[] = [
+		{ about: "credential" },
+		{ about: "consumer" },
+		PROTOCOL,
+		CONNECTION,
+	];
 	return run_on_preflight ? questions : [...questions, { about: "method" }];
 }

@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { TokenContent } from "./claims";
 import type { Config } from "./config";
 import type { Facts } from "./facts";
-import { isOwner, isSelfContained } from "./identity";
+import { isSelfContained } from "./identity";
 
 /** A signed token. */
 export interface IssuedToken {
@@ -116,8 +116,8 @@ export class Reuse {
 	readonly #tokens: TokenCache;
 
 	/**
-	 * Whether a token can follow from the credential alone: then Kong is not asked whose request it is
-	 * when it is given again.
+	 * Whether a token can follow from the credential and the consumer alone: then Kong is asked nothing else
+	 * when it is reused.
 	 */
 	readonly byCredential: boolean;
 
@@ -130,7 +130,7 @@ export class Reuse {
 	}
 
 	/**
-	 * The token that follows from a credential alone, if there is one. None when the next one is due: that is
+	 * The token that follows from the credential and the consumer, if there is one. None when the next one is due: that is
 	 * made of what Kong knows now, so that no token is older than `reuse_for` says.
 	 */
 	ofCredential(facts: Facts): Promise<IssuedToken> | undefined {
@@ -151,11 +151,9 @@ export class Reuse {
 		issue: () => { token: Promise<IssuedToken>; exp: number },
 	): { token: Promise<IssuedToken>; hit: boolean } {
 		const text = JSON.stringify(content);
-		const credential = facts.get("credential");
-		const byCredential =
-			isSelfContained(credential) && isOwner(facts.get("consumer"), credential)
-				? this.#credentialKey(facts)
-				: undefined;
+		const byCredential = isSelfContained(facts.get("credential"))
+			? this.#credentialKey(facts)
+			: undefined;
 		const key = byCredential ?? cacheKey("content", text);
 		const known = this.#tokens.get(key);
 		if (known && Date.now() < known.nextDue)
@@ -170,8 +168,11 @@ export class Reuse {
 
 	#credentialKey(facts: Facts): string | undefined {
 		if (!this.byCredential) return undefined;
-		const fingerprint = facts.fingerprint("credential");
-		return fingerprint && cacheKey("credential", fingerprint);
+		const credential = facts.fingerprint("credential");
+		if (!credential) return undefined;
+		// Another plugin may have replaced the consumer.
+		const consumer = facts.fingerprint("consumer") ?? "";
+		return `${cacheKey("credential", credential)} ${cacheKey("consumer", consumer)}`;
 	}
 }
 
@@ -215,7 +216,7 @@ function followsFromCredential({
  * @param source all that the token follows from
  */
 export function cacheKey(
-	kind: "credential" | "content",
+	kind: "credential" | "consumer" | "content",
 	source: string | Uint8Array,
 ): string {
 	return `${kind} ${hash("sha256", source, "base64url")}`;

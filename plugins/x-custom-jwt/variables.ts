@@ -165,7 +165,7 @@ function read(variable: string, facts: Facts, identity: Identity): unknown {
 		case "auth.method":
 			return identity.method;
 		case "auth.issuer":
-			return text(identity.tokenClaims.iss);
+			return identity.issuer;
 		case "groups":
 			return groupNames(
 				facts.get("shared", "authenticated_groups") ??

@@ -99,7 +99,8 @@ export function answer(request: KnownRequest, question: Question): unknown {
 			return queryArgument(url, question.name);
 		case "variable":
 			return (
-				request.vars?.[question.name] ?? headerVariable(request, question.name)
+				{ server_protocol: "HTTP/1.1", ...request.vars }[question.name] ??
+				headerVariable(request, question.name)
 			);
 		case "ctx":
 			return request.ctx?.[question.name];

@@ -155,6 +155,9 @@ export function kongOf(recording: Recording): Kong {
 		const [, header] = /^http_(.*)$/.exec(String(Args[0])) ?? [];
 		if (Method === "kong.nginx.get_var" && header)
 			return headers?.[header.replaceAll("_", "-")]?.[0];
+		// Every recorded request was one of HTTP/1.1.
+		if (Method === "kong.nginx.get_var" && Args[0] === "server_protocol")
+			return "HTTP/1.1";
 		if (Method === "kong.router.get_route")
 			return { id: recording.config.route_id };
 		return undefined;

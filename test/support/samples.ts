@@ -49,10 +49,23 @@ export const credentials = {
 	idOnly: { id: entity.id },
 };
 
+/** What Kong's session plugin leaves (Kong fact). */
+export const sessionOf = (consumer_id: string) => ({
+	id: entity.id,
+	consumer_id,
+});
+
 /** A token that nobody signed. */
 export function unsignedToken(claims: object): string {
 	const payload = Buffer.from(JSON.stringify(claims)).toString("base64url");
 	return `eyJhbGciOiJub25lIn0.${payload}.`;
+}
+
+/** A token with a signature that nobody checked. */
+export function signedLooking(claims: object): string {
+	const part = (value: object) =>
+		Buffer.from(JSON.stringify(value)).toString("base64url");
+	return `${part({ alg: "ES256" })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
 /** Claims of the token that a client comes with. */
@@ -62,7 +75,7 @@ export const tokenClaims = {
 	scope: "orders:read",
 };
 
-export const clientToken = unsignedToken(tokenClaims);
+export const clientToken = signedLooking(tokenClaims);
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 

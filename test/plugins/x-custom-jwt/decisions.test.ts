@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import { asking, type KnownRequest } from "../../support/facts";
-import { run, verify } from "../../support/run";
+import { run, runOn, verify } from "../../support/run";
 import {
 	anonymous,
 	credentials,
@@ -299,4 +299,34 @@ describe("the first request of an instance", () => {
 			]);
 		},
 	);
+});
+
+describe("a request of HTTP/0.9, in which Kong cannot set headers,", () => {
+	const NOT_SUPPORTED = {
+		status: 505,
+		body: { message: "HTTP version not supported" },
+	};
+
+	test.each<[string, object, KnownRequest]>([
+		["an authenticated client", {}, requests.key],
+		["a client whose token is reused", { reuse_for: 60 }, requests.key],
+		[
+			"a preflight",
+			{ run_on_preflight: false },
+			{ ...requests.key, method: "OPTIONS" },
+		],
+		["nobody, who may pass", { unauthenticated: "pass" }, { service }],
+		["the anonymous consumer", { unauthenticated: "anonymous" }, anonymous],
+	])("is rejected: %s", async (_, fields, request) => {
+		const config = { ...rawConfig(fields), service_id: service.id };
+		for (const ownInstance of [true, false])
+			for (const protocol of ["", "HTTP/0.9", "HTTP/1.7", undefined]) {
+				const plugin = new Plugin(config, { ownInstance });
+				await runOn(plugin, request);
+				const vars = { ...request.vars, server_protocol: protocol };
+				const seen = await runOn(plugin, { ...request, vars } as KnownRequest);
+				expect(seen.exit).toMatchObject(NOT_SUPPORTED);
+				expect(seen.upstreamHeaders).toEqual({});
+			}
+	});
 });

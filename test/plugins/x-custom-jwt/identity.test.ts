@@ -19,6 +19,8 @@ import {
 	forgedHeaders,
 	rawConfig,
 	requests,
+	sessionOf,
+	signedLooking,
 	tokenClaims,
 	unsignedToken,
 } from "../../support/samples";
@@ -232,46 +234,23 @@ describe("auth_methods", () => {
 	});
 });
 
-describe("apikey_header", () => {
-	const fromStore = {
-		credential: credentials.idOnly,
-		headers: { "x-api-key": "key-of-the-store" },
-	};
-	const apikey_header = "X-API-Key";
-	const config = { apikey_header, auth_methods: ["key" as const] };
+describe("the header of an API key", () => {
+	const headers = { apikey: "somebody-elses-key" };
 
-	test("is the client when the credential does not hold the key and key is the one method", async () => {
-		const { clientId } = await identityOf(fromStore, config);
-		expect(clientId).toBe("key-of-the-store");
+	test.each<[string, KnownRequest]>([
+		["a session", { credential: sessionOf(consumer.id), consumer }],
+		["vault-auth", { credential: { id: "a", access_token: "b" }, consumer }],
+		["a virtual credential", { credential: credentials.idOnly }],
+	])("is not an identity behind %s", async (_, request) => {
+		await expect(
+			identityOf({ ...request, headers }, { auth_methods: ["key"] }),
+		).rejects.toMatchObject({ status: 401 });
 	});
 
-	test("is not read when the credential holds the key", async () => {
+	test("does not replace the key that key-auth authenticated", async () => {
 		const request = { credential: credentials.key, headers: forgedHeaders };
 		const { clientId } = await identityOf(request, { auth_methods: ["key"] });
 		expect(clientId).toBe(API_KEY);
-	});
-
-	test("is not read when other methods are accepted too", async () => {
-		await expect(
-			identityOf(fromStore, { apikey_header, auth_methods: ["key", "basic"] }),
-		).rejects.toMatchObject(unauthorized("no known kind"));
-	});
-
-	test("is not read when Kong authenticated nobody", async () => {
-		const { headers } = fromStore;
-		for (const request of [
-			{ headers },
-			{ ...anonymous, headers: { ...headers, ...anonymous.headers } },
-		])
-			await expect(identityOf(request, config)).rejects.toMatchObject(
-				unauthorized("nobody authenticated"),
-			);
-	});
-
-	test("is missed by its name", async () => {
-		await expect(
-			identityOf({ credential: credentials.idOnly }, config),
-		).rejects.toMatchObject(unauthorized(apikey_header));
 	});
 });
 
@@ -407,7 +386,7 @@ describe("an incoming token", () => {
 		["an object as client id", { clientId: { id: "a" } }],
 		["null as client id", { clientId: null }],
 	])("with %s names no client", async (_, claims) => {
-		const token = unsignedToken({ sub: "alice", ...claims });
+		const token = signedLooking({ sub: "alice", ...claims });
 		const refusal = unauthorized(
 			"no claim clientId that is a text or a number",
 		);
@@ -500,7 +479,7 @@ describe("oidc", () => {
 
 	test.each<[string, KnownRequest]>([
 		["a credential and a consumer", requests.oidc],
-		["a credential only", { credential: credentials.idOnly, headers }],
+		["a credential only", { credential: { id: "alice" }, headers }],
 		["a consumer only", { consumer, headers }],
 	])(
 		"reads the Bearer token when openid-connect leaves %s",
@@ -538,6 +517,87 @@ describe("oidc", () => {
 			});
 		},
 	);
+});
+
+describe("a Bearer token that openid-connect did not validate", () => {
+	const forged = { sub: "alice", clientId: "admin", roles: ["superuser"] };
+	const headers = bearer(signedLooking(forged));
+	const config = { auth_methods: [...AUTH_METHODS] };
+
+	test.each<[string, KnownRequest]>([
+		["a session", { credential: sessionOf(consumer.id), consumer, headers }],
+		[
+			"vault-auth",
+			{ credential: { id: "alice", access_token: "a" }, consumer, headers },
+		],
+		["another client", { credential: { id: "bob" }, headers }],
+		[
+			"another consumer",
+			{ consumer: { ...consumer, username: "bob", custom_id: "7" }, headers },
+		],
+		[
+			"openid-connect, when nobody signed it",
+			{ ...requests.oidc, headers: bearer(unsignedToken(forged)) },
+		],
+		[
+			"openid-connect, when its signature was removed",
+			{
+				...requests.oidc,
+				headers: bearer(`${signedLooking(forged).split(".", 2).join(".")}.`),
+			},
+		],
+	])("is rejected behind %s", async (_, request) => {
+		await expect(identityOf(request, config)).rejects.toMatchObject(
+			unauthorized("not one that openid-connect validated"),
+		);
+	});
+
+	test("is accepted when it names the client in a claim of a claim", async () => {
+		const nested = { clientId: "web-shop", realm: { user: "alice" } };
+		const { clientId } = await identityOf(
+			{ credential: { id: "alice" }, headers: bearer(signedLooking(nested)) },
+			config,
+		);
+		expect(clientId).toBe("web-shop");
+	});
+});
+
+describe("the issuer of a validated token", () => {
+	const withIssuer = (claims: object, header: object = {}): KnownRequest => {
+		const part = (value: object) =>
+			Buffer.from(JSON.stringify(value)).toString("base64url");
+		const token = `${part({ alg: "HS256", ...header })}.${part({ clientId: "a", ...claims })}.c2ln`;
+		return { ...requests.jwt, shared: { authenticated_jwt_token: token } };
+	};
+
+	test("is the claim by which Kong found the credential", async () => {
+		expect(await identityOf(withIssuer({ iss: "issuer" }))).toMatchObject({
+			issuer: "issuer",
+		});
+	});
+
+	test("is unknown when Kong found the credential by something else", async () => {
+		for (const claims of [{}, { iss: "https://another" }]) {
+			const { issuer } = await identityOf(withIssuer(claims));
+			expect(issuer).toBeUndefined();
+		}
+	});
+
+	test.each([
+		["is in the header only", {}, { iss: "issuer" }],
+		[
+			"is a list, and the header has another",
+			{ iss: ["x"] },
+			{ iss: "issuer" },
+		],
+		["is null", { iss: null }, {}],
+		["is false", { iss: false }, { iss: "issuer" }],
+		["is a number", { iss: 7 }, {}],
+	])("is not accepted when it %s", async (_, claims, header) => {
+		await expect(identityOf(withIssuer(claims, header))).rejects.toMatchObject(
+			unauthorized("not the issuer that Kong found the credential by"),
+		);
+	});
 });
 
 describe("a client cannot pass for another one", () => {
@@ -717,11 +777,6 @@ describe("a text with bytes that are no UTF-8", () => {
 		[
 			"half a surrogate pair",
 			{ credential: { ...credentials.key, key: "\uD800" } },
-		],
-		[
-			"an API key of a header",
-			{ credential: credentials.idOnly, headers: { apikey: broken } },
-			{ auth_methods: ["key"] },
 		],
 		[
 			"a consumer's name",

@@ -105,7 +105,12 @@ describe("an authenticated request", () => {
 });
 
 describe("what is asked about a request", () => {
-	const who = ["credential", "consumer", "variable http_connection"];
+	const who = [
+		"credential",
+		"consumer",
+		"variable server_protocol",
+		"variable http_connection",
+	];
 	const own = [...who, "service"];
 
 	test.each<[string, object, string[]]>([

@@ -38,6 +38,14 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
+/** What is asked first. */
+const WHO = [
+	"credential",
+	"consumer",
+	"variable server_protocol",
+	"variable http_connection",
+];
+
 const REUSE = { reuse_for: 60, service_id: service.id };
 
 /** An instance that reuses tokens; `ownInstance` is what the dedicated plugin server says. */
@@ -187,14 +195,12 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 		expect(await signedAt(57)).toBe(100 - half);
 	});
 
-	test("the next token says what Kong knows then", async () => {
+	test("a changed consumer gets a token of its own at once", async () => {
 		const plugin = instance({}, ownInstance);
-		const first = await token(plugin, requests.key);
+		await token(plugin, requests.key);
 		const changed = { ...consumer, custom_id: "renamed" };
 		const request = { ...requests.key, consumer: changed };
-		if (ownInstance) expect(await tokenAt(44.9, plugin, request)).toBe(first);
-		await tokenAt(57, plugin, request);
-		const { act } = await verify(await tokenAt(57.1, plugin, request));
+		const { act } = await verify(await token(plugin, request));
 		expect(act).toEqual({ client_id: "renamed" });
 	});
 
@@ -376,24 +382,25 @@ describe("a token given again on the dedicated server", () => {
 			requests.key,
 			{ ...global, audience: ["https://a"], consumer_id: consumer.id },
 		],
-	])("is asked for the credential alone: %s", async (_, request, config) => {
-		expect(await askedOfHit(request, config)).toEqual([
-			["credential", "variable http_connection"],
-		]);
-	});
-
-	test.each<[string, KnownRequest, object]>([
-		["the incoming token has claims", requests.jwt, {}],
 		[
-			"an LDAP credential has no consumer",
+			"an LDAP credential, which has no consumer",
 			{ ...requests.basic, credential: credentials.ldap },
 			{},
 		],
 		[
-			"the credential has no consumer",
+			"an API key without consumer",
 			{ ...requests.key, credential: { ...credentials.key, consumer: null } },
 			{},
 		],
+	])(
+		"is found by credential and consumer alone: %s",
+		async (_, request, config) => {
+			expect(await askedOfHit(request, config)).toEqual([WHO]);
+		},
+	);
+
+	test.each<[string, KnownRequest, object]>([
+		["the incoming token has claims", requests.jwt, {}],
 		["there is no credential", requests.mtls, {}],
 		["the credential does not say who it is", requests.consumer, {}],
 		[
@@ -425,9 +432,17 @@ describe("a token given again on the dedicated server", () => {
 		expect(rounds.length).toBeLessThanOrEqual(2);
 	});
 
-	test("costs more when the consumer is not the credential's own, as another plugin can make it", async () => {
-		const request = { ...requests.key, consumer: { ...consumer, id: "other" } };
-		expect((await askedOfHit(request)).flat()).toContain("consumer");
+	test("is not reused when another plugin replaced the consumer", async () => {
+		const plugin = instance();
+		const other = { ...consumer, id: "other", custom_id: "other" };
+		const first = await token(plugin, requests.key);
+		const exchanged = await token(plugin, { ...requests.key, consumer: other });
+		expect(exchanged).not.toBe(first);
+		expect((await verify(exchanged)).act).toEqual({ client_id: "other" });
+		expect(
+			await token(plugin, { ...requests.key, consumer: undefined }),
+		).not.toBe(first);
+		expect(await token(plugin, requests.key)).toBe(first);
 	});
 
 	test("is not given to a request that nobody authenticated", async () => {
@@ -440,7 +455,7 @@ describe("a token given again on the dedicated server", () => {
 	test("is not on the stock server: Kong is asked whose request it is", async () => {
 		for (const request of [requests.key, requests.basic, requests.oauth2])
 			expect(await askedOfHit(request, {}, false)).toEqual([
-				["credential", "consumer", "variable http_connection", "service"],
+				[...WHO, "service"],
 			]);
 	});
 

@@ -100,6 +100,8 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 
 	const runPhase = async (instance: number, answers: PdkAnswers) => {
 		const calls = await client.runPhaseWith(instance, ({ method, args }) => {
+			if (method === VARIABLE && args[0] === "server_protocol")
+				return "HTTP/1.1";
 			const answer = answers[method];
 			return typeof answer === "function" ? answer(...args) : answer;
 		});
@@ -169,6 +171,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 	const OWN_CALLS = [
 		{ method: CREDENTIAL, args: [] },
 		{ method: CONSUMER, args: [] },
+		{ method: VARIABLE, args: ["server_protocol"] },
 		{ method: VARIABLE, args: ["http_connection"] },
 		{ method: SERVICE, args: [] },
 	];
