@@ -1,7 +1,7 @@
 import type { ConfigFields } from "../../schema/fields";
 import { Misconfigured } from "./errors";
 import { parseTemplate, parseValue, type Template } from "./template";
-import { requireVariable } from "./variables";
+import { findVariable, requireVariable, trustedRoots } from "./variables";
 
 /** A claim whose value is a template. */
 export interface ClaimTemplate {
@@ -23,17 +23,6 @@ export interface ClaimTemplates {
 
 /** Fields of the configuration that hold templates. */
 type Field = "add_claims" | "set_claims" | "audience" | "subject";
-
-/** Roots of variables that a client cannot choose; its `client_id` comes from no other. */
-const TRUSTED = [
-	"auth",
-	"consumer",
-	"credential",
-	"certificate",
-	"claims",
-	"service",
-	"route",
-];
 
 /**
  * Parses the templates of a configuration.
@@ -83,11 +72,11 @@ const CLIENT_ID = "config/set_claims/client_id";
 /** @throws {Misconfigured} when a template for `client_id` is up to the client, or a constant that is no text */
 function requireTrusted(template: Template): void {
 	const untrusted = template.variables.find(
-		(variable) => !TRUSTED.some((root) => variable.startsWith(`${root}.`)),
+		(variable) => !findVariable(variable)?.isTrusted,
 	);
 	if (untrusted)
 		throw new Misconfigured(
-			`${CLIENT_ID}: the client chooses $(${untrusted}) itself; allowed are those of ${TRUSTED.join(", ")}`,
+			`${CLIENT_ID}: the client chooses $(${untrusted}) itself; allowed are those of ${trustedRoots().join(", ")}`,
 		);
 	const constant =
 		template.variables.length === 0 ? template.resolve(() => {}) : "any";

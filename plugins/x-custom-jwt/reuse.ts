@@ -1,9 +1,11 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { fieldsVary, type Varies } from "../../schema/fields";
 import type { TokenContent } from "./claims";
-import type { Config } from "./config";
+import type { Config, Scope } from "./config";
 import type { Facts } from "./facts";
 import { isSelfContained } from "./identity";
+import { findVariable } from "./variables";
 
 /** A signed token. */
 export interface IssuedToken {
@@ -176,37 +178,33 @@ export class Reuse {
 	}
 }
 
-/** Roots of variables that are not the same for all requests with one credential. */
-const OF_REQUEST = [
-	"headers",
-	"query_params",
-	"client",
-	"request",
-	"certificate",
-	"groups",
-];
-
-/** Whether the claims follow from the credential, when the identity does. */
-function followsFromCredential({
-	audience,
-	bind_certificate,
-	bind_request,
-	scope,
-	templates,
-}: Config): boolean {
-	const names = (root: string) =>
-		templates.variables.some((variable) => variable.split(".")[0] === root);
+/**
+ * Whether the claims follow from the credential, when the identity does: everything that the configuration uses
+ * is marked as the same for all requests of one credential to this plugin entry.
+ */
+function followsFromCredential(config: Config): boolean {
+	const { scope, templates } = config;
 	return (
-		!bind_request &&
-		!bind_certificate &&
-		!templates.variables.includes("consumer.groups") &&
-		!OF_REQUEST.some(names) &&
-		// Else they are not the same for all requests of the plugin entry.
-		Boolean(
-			(audience && !names("service")) || scope.service_id || scope.route_id,
-		) &&
-		(!names("route") || Boolean(scope.route_id))
+		templates.variables.every((variable) =>
+			isSame(findVariable(variable)?.varies, scope),
+		) && fieldsVary(config).every((varies) => isSame(varies, scope))
 	);
+}
+
+/** Whether what varies so is the same for all requests of one credential to a plugin entry. */
+function isSame(varies: Varies | undefined, scope: Scope): boolean {
+	switch (varies) {
+		case "never":
+		case "credential":
+			return true;
+		case "service":
+			// A route has one service.
+			return Boolean(scope.service_id || scope.route_id);
+		case "route":
+			return Boolean(scope.route_id);
+		default:
+			return false;
+	}
 }
 
 /**

@@ -1,5 +1,5 @@
 import { decodeProtectedHeader } from "jose/decode/protected_header";
-import type { ConfigFields } from "../../schema/fields";
+import type { ConfigFields, Varies } from "../../schema/fields";
 import {
 	CERTIFICATE_MEMBERS,
 	certificateQuestions,
@@ -12,36 +12,212 @@ import { requireExact } from "./incoming-token";
 import { memberAt } from "./member-at";
 import { requireWellFormed, text } from "./text";
 
-/** What a template can name by its whole name. */
-const KNOWN = [
-	"auth.method",
-	"auth.issuer",
-	"consumer.id",
-	"consumer.username",
-	"consumer.custom_id",
-	"consumer.tags",
-	"consumer.groups",
-	"credential.id",
-	"service.id",
-	"service.name",
-	"route.id",
-	"route.name",
-	"client.ip",
-	"request.id",
-	"request.method",
-	"request.path",
-	"groups",
-	...CERTIFICATE_MEMBERS.map((member) => `certificate.${member}`),
+/** What values of variables are read from. */
+interface Sources {
+	/** With answers to the questions of the variable, and to `credential`. */
+	facts: Facts;
+	identity: Identity;
+}
+
+/** What a template can name. */
+interface Variable {
+	/** The whole name; `NAME` at its end stands for any name. */
+	name: string;
+	/**
+	 * Returns what must be asked for the value, besides the credential and the consumer.
+	 *
+	 * @param member the name behind the first dot
+	 */
+	asks(member: string): readonly Question[];
+	/** Returns the value; null or undefined when there is none. */
+	read(sources: Sources, member: string): unknown;
+	/** Whether no client can choose the value, so that `client_id` may be made of it. */
+	isTrusted: boolean;
+	/** Whether the client sends the value as it likes. */
+	isSent: boolean;
+	varies: Varies;
+}
+
+/** What is known of whom Kong authenticated. */
+const OF_IDENTITY = {
+	asks: () => [],
+	isTrusted: true,
+	isSent: false,
+	varies: "credential",
+} as const;
+
+/** What the client sends with each request. */
+const OF_CLIENT = {
+	isTrusted: false,
+	isSent: true,
+	varies: "request",
+} as const;
+
+/** Where plugins leave the groups of whom they authenticated (Kong: acl/groups.lua). */
+const SHARED_GROUPS = {
+	about: "shared",
+	name: "authenticated_groups",
+} as const;
+const CTX_GROUPS = { about: "ctx", name: "authenticated_groups" } as const;
+
+/** Kong Enterprise has them. */
+const CONSUMER_GROUPS = {
+	about: "ctx",
+	name: "authenticated_consumer_groups",
+} as const;
+
+/** The id is that of Kong's log and of `X-Kong-Request-Id`, which no client chooses (Kong fact). */
+const REQUEST_ID = { about: "variable", name: "kong_request_id" } as const;
+
+/**
+ * All that a template can name, in the order of messages and docs. Code, the reuse of tokens, warnings and
+ * `client_id` follow from it.
+ */
+export const VARIABLES: readonly Variable[] = [
+	{
+		name: "auth.method",
+		...OF_IDENTITY,
+		read: ({ identity }) => identity.method,
+	},
+	{
+		name: "auth.issuer",
+		...OF_IDENTITY,
+		read: ({ identity }) => identity.issuer,
+	},
+	...members("consumer", ["id", "username", "custom_id", "tags"], {
+		...OF_IDENTITY,
+		read: ({ identity }, member) => memberAt(identity.consumer, member),
+	}),
+	{
+		name: "consumer.groups",
+		asks: () => [CONSUMER_GROUPS],
+		read: ({ facts, identity }) =>
+			identity.consumer &&
+			groupNames(facts.get(CONSUMER_GROUPS.about, CONSUMER_GROUPS.name)),
+		isTrusted: true,
+		isSent: false,
+		varies: "request",
+	},
+	{
+		name: "credential.id",
+		...OF_IDENTITY,
+		read: ({ facts }, member) =>
+			memberAt(entityOf(facts.get("credential")), member),
+	},
+	...members("service", ["id", "name"], {
+		asks: () => [{ about: "service" }],
+		read: ({ facts }, member) => memberAt(facts.get("service"), member),
+		isTrusted: true,
+		isSent: false,
+		varies: "service",
+	}),
+	...members("route", ["id", "name"], {
+		asks: () => [{ about: "route" }],
+		read: ({ facts }, member) => memberAt(facts.get("route"), member),
+		isTrusted: true,
+		isSent: false,
+		varies: "route",
+	}),
+	{
+		name: "client.ip",
+		asks: () => [{ about: "forwarded_ip" }],
+		read: ({ facts }) => facts.get("forwarded_ip"),
+		isTrusted: false,
+		isSent: false,
+		varies: "request",
+	},
+	{
+		name: "request.id",
+		asks: () => [REQUEST_ID],
+		read: ({ facts }) => facts.get(REQUEST_ID.about, REQUEST_ID.name),
+		isTrusted: false,
+		isSent: false,
+		varies: "request",
+	},
+	{
+		name: "request.method",
+		...OF_CLIENT,
+		asks: () => [{ about: "method" }],
+		read: ({ facts }) => facts.get("method"),
+	},
+	{
+		name: "request.path",
+		...OF_CLIENT,
+		asks: () => [{ about: "path" }],
+		read: ({ facts }) => facts.get("path"),
+	},
+	{
+		name: "groups",
+		asks: () => [SHARED_GROUPS, CTX_GROUPS],
+		read: ({ facts }) =>
+			groupNames(
+				facts.get(SHARED_GROUPS.about, SHARED_GROUPS.name) ??
+					facts.get(CTX_GROUPS.about, CTX_GROUPS.name),
+			),
+		isTrusted: false,
+		isSent: false,
+		varies: "request",
+	},
+	...members("certificate", CERTIFICATE_MEMBERS, {
+		asks: () => certificateQuestions,
+		read: ({ facts }, member) => memberAt(verifiedCertificate(facts), member),
+		isTrusted: true,
+		isSent: false,
+		varies: "request",
+	}),
+	{
+		name: "headers.NAME",
+		...OF_CLIENT,
+		asks: (name) => [{ about: "header", name }],
+		read: ({ facts }, name) => facts.get("header", name),
+	},
+	{
+		name: "query_params.NAME",
+		...OF_CLIENT,
+		asks: (name) => [{ about: "query", name }],
+		read: ({ facts }, name) => facts.get("query", name),
+	},
+	{
+		name: "claims.NAME",
+		...OF_IDENTITY,
+		read: ({ identity }, name) => memberAt(identity.tokenClaims, name),
+	},
 ];
+
+function members(
+	root: string,
+	names: readonly string[],
+	rest: Omit<Variable, "name">,
+): Variable[] {
+	return names.map((name) => ({ name: `${root}.${name}`, ...rest }));
+}
+
+const BY_NAME = new Map(VARIABLES.map((one) => [one.name, one]));
+
+/**
+ * Finds a variable by what a template calls it.
+ *
+ * @param variable e.g. `headers.x-tenant-id`, which is `headers.NAME`
+ * @returns undefined when there is none
+ */
+export function findVariable(variable: string): Variable | undefined {
+	const { root, member } = split(variable);
+	return (
+		BY_NAME.get(variable) ??
+		(member === "" ? undefined : BY_NAME.get(`${root}.NAME`))
+	);
+}
+
+/** Returns what the variables begin with that no client can choose, each once. */
+export function trustedRoots(): string[] {
+	const roots = VARIABLES.filter(({ isTrusted }) => isTrusted).map(
+		({ name }) => split(name).root,
+	);
+	return [...new Set(roots)];
+}
 
 /** How credentials begin that clients send in headers (RFC 9110 §11.1). */
 const SCHEME = /^\s*(basic|bearer|token|digest|dpop) /i;
-
-/** What the client sends. */
-const SENT = ["headers", "query_params"];
-
-/** What a template can name any member of. */
-const OPEN = [...SENT, "claims"];
 
 /** Headers and query parameters by which clients usually send what authenticates them. */
 const SECRETS = [
@@ -65,39 +241,18 @@ export function requireVariable(
 	field: string,
 	{ apikey_header }: Pick<ConfigFields, "apikey_header">,
 ): void {
-	const { root, member } = split(variable);
-	if (!KNOWN.includes(variable) && !(OPEN.includes(root) && member))
+	const known = findVariable(variable);
+	if (!known)
 		throw new Misconfigured(
-			`${field}: $(${variable}) is unknown; there are ${[...KNOWN, ...OPEN.map((name) => `${name}.NAME`)].join(", ")}`,
+			`${field}: $(${variable}) is unknown; there are ${VARIABLES.map(({ name }) => name).join(", ")}`,
 		);
 	const isSecret = [...SECRETS, spelling(apikey_header)].includes(
-		spelling(member),
+		spelling(split(variable).member),
 	);
-	if (SENT.includes(root) && isSecret)
+	if (known.isSent && known.name.endsWith(".NAME") && isSecret)
 		throw new Misconfigured(
 			`${field}: $(${variable}) holds what authenticates the client, which no claim may repeat`,
 		);
-}
-
-/** Where plugins leave the groups of whom they authenticated (Kong: acl/groups.lua). */
-const GROUPS: Question[] = [
-	{ about: "shared", name: "authenticated_groups" },
-	{ about: "ctx", name: "authenticated_groups" },
-];
-
-/** Kong Enterprise has them. */
-const CONSUMER_GROUPS = {
-	variable: "consumer.groups",
-	question: { about: "ctx", name: "authenticated_consumer_groups" },
-} as const;
-
-/** The id is that of Kong's log and of `X-Kong-Request-Id`, which no client chooses (Kong fact). */
-function requestQuestion(member: string): {
-	about: "method" | "path" | "variable";
-	name?: string;
-} & Question {
-	if (member === "id") return { about: "variable", name: "kong_request_id" };
-	return { about: member === "method" ? "method" : "path" };
 }
 
 /**
@@ -106,30 +261,9 @@ function requestQuestion(member: string): {
  * @param variables names that `requireVariable` let pass
  */
 export function variableQuestions(variables: readonly string[]): Question[] {
-	return variables.flatMap((variable): Question[] => {
-		const { root, member } = split(variable);
-		if (variable === CONSUMER_GROUPS.variable)
-			return [CONSUMER_GROUPS.question];
-		switch (root) {
-			case "headers":
-				return [{ about: "header", name: member }];
-			case "query_params":
-				return [{ about: "query", name: member }];
-			case "client":
-				return [{ about: "forwarded_ip" }];
-			case "request":
-				return [requestQuestion(member)];
-			case "certificate":
-				return [...certificateQuestions];
-			case "groups":
-				return GROUPS;
-			case "service":
-			case "route":
-				return [{ about: root }];
-			default:
-				return [];
-		}
-	});
+	return variables.flatMap((variable) => [
+		...(findVariable(variable)?.asks(split(variable).member) ?? []),
+	]);
 }
 
 /**
@@ -147,7 +281,9 @@ export function readVariables(
 ): Map<string, unknown> {
 	const values = new Map<string, unknown>();
 	for (const variable of variables) {
-		const value = read(variable, facts, identity) ?? undefined;
+		const { member } = split(variable);
+		const value =
+			findVariable(variable)?.read({ facts, identity }, member) ?? undefined;
 		if (value === undefined) continue;
 		if (variable.startsWith("claims.")) requireExact(value);
 		else requireWellFormed(value, `$(${variable})`);
@@ -157,51 +293,6 @@ export function readVariables(
 		values.set(variable, value);
 	}
 	return values;
-}
-
-function read(variable: string, facts: Facts, identity: Identity): unknown {
-	const { root, member } = split(variable);
-	switch (variable) {
-		case "auth.method":
-			return identity.method;
-		case "auth.issuer":
-			return identity.issuer;
-		case "groups":
-			return groupNames(
-				facts.get("shared", "authenticated_groups") ??
-					facts.get("ctx", "authenticated_groups"),
-			);
-		case CONSUMER_GROUPS.variable:
-			return (
-				identity.consumer &&
-				groupNames(facts.get("ctx", CONSUMER_GROUPS.question.name))
-			);
-	}
-	switch (root) {
-		case "certificate":
-			return memberAt(verifiedCertificate(facts), member);
-		case "headers":
-			return facts.get("header", member);
-		case "query_params":
-			return facts.get("query", member);
-		case "client":
-			return facts.get("forwarded_ip");
-		case "request": {
-			const { about, name } = requestQuestion(member);
-			return facts.get(about, name);
-		}
-		case "claims":
-			return memberAt(identity.tokenClaims, member);
-		case "consumer":
-			return memberAt(identity.consumer, member);
-		case "credential":
-			return memberAt(entityOf(facts.get("credential")), member);
-		case "service":
-		case "route":
-			return memberAt(facts.get(root), member);
-		default:
-			return undefined;
-	}
 }
 
 /**

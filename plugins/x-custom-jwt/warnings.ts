@@ -3,12 +3,10 @@ import type { ClaimTemplates } from "./claim-templates";
 import type { Config } from "./config";
 import type { Template } from "./template";
 import type { Fault } from "./validator";
+import { findVariable } from "./variables";
 
 /** Claims by which backends decide what a client may do, or whom it stands for. */
 const DECISIVE_CLAIMS = ["sub", "aud", "scope", "roles", "groups"];
-
-/** Roots of variables whose values the client chooses. */
-const SENT = ["headers.", "query_params.", "request.method", "request.path"];
 
 /** What is allowed in a configuration, and seldom meant. */
 export interface Warning extends Fault {
@@ -116,9 +114,7 @@ function chosenByClient({
 			({ claim, template }) =>
 				DECISIVE_CLAIMS.includes(claim) &&
 				!trust_client_claims.includes(claim) &&
-				template.variables.some((variable) =>
-					SENT.some((root) => variable.startsWith(root)),
-				),
+				template.variables.some((variable) => findVariable(variable)?.isSent),
 		)
 		.map(({ field, claim }) => ({
 			field,

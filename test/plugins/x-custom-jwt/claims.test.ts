@@ -374,7 +374,7 @@ describe("client_id", () => {
 				const refused = preparing({ set_claims: { client_id: text } });
 				expect(refused).toThrow(Misconfigured);
 				expect(refused).toThrow(
-					`config/set_claims/client_id: the client chooses $(${variable}) itself; allowed are those of auth, consumer, credential, certificate, claims, service, route`,
+					`config/set_claims/client_id: the client chooses $(${variable}) itself; allowed are those of auth, consumer, credential, service, route, certificate, claims`,
 				);
 			}
 		},

@@ -3,8 +3,10 @@ import { Facts } from "../../../plugins/x-custom-jwt/facts";
 import {
 	readVariables,
 	requireVariable,
+	VARIABLES,
 	variableQuestions,
 } from "../../../plugins/x-custom-jwt/variables";
+import { pages } from "../../docs/pages";
 import { asking, type KnownRequest } from "../../support/facts";
 import { claimsFor, run } from "../../support/run";
 import {
@@ -464,4 +466,29 @@ describe("a client's secret gets into no claim, whatever it is sent as:", () => 
 			expect(exit).toBeUndefined();
 		}
 	});
+});
+
+test("the table of docs/claims.md has each variable in the order of VARIABLES, with its marks", () => {
+	const page = pages().find(({ path }) => path === "docs/claims.md");
+	const [, section = ""] =
+		page?.text.split("## What a template can name\n") ?? [];
+	const [table = ""] = section.split("\n## ");
+	const rows = table
+		.split("\n")
+		.filter((line) => line.startsWith("| `$("))
+		.flatMap((line) => {
+			const [, names = "", , clientId, differs] = line.split("|");
+			return [...names.matchAll(/\$\(([^)]+)\)/g)].map(([, name]) => [
+				name,
+				clientId?.trim(),
+				differs?.trim(),
+			]);
+		});
+	expect(rows).toEqual(
+		VARIABLES.map(({ name, isTrusted, varies }) => [
+			name,
+			isTrusted ? "yes" : "no",
+			varies,
+		]),
+	);
 });
