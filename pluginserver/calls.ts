@@ -5,6 +5,7 @@ import {
 	EncodedAnswer,
 	type Question,
 } from "../plugins/x-custom-jwt/facts";
+import { pathOf } from "../plugins/x-custom-jwt/url";
 import { digestOf } from "./body";
 import { type FrameWriter, framesOf, TOO_LONG } from "./frames";
 import { oneLine } from "./log";
@@ -61,9 +62,7 @@ function newCall(question: Question): Call {
 		case "method":
 			return call(PDK.getMethod, {}, value);
 		case "path":
-			return call(PDK.getVar, { v: "request_uri" }, ({ v }) =>
-				v?.replace(/\?.*$/s, ""),
-			);
+			return call(PDK.getVar, { v: "request_uri" }, ({ v }) => v && pathOf(v));
 		case "certificate":
 			return call(PDK.getVar, { v: "ssl_client_raw_cert" }, value);
 		case "header":

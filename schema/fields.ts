@@ -262,7 +262,7 @@ export const configSchema = {
 		keep_claims: {
 			...claimNames,
 			description:
-				"Claims of an incoming token that are copied; without this field all are.",
+				"Claims of an incoming token that are copied; without this field all are, except those that are never copied.",
 			examples: [["sub", "scope"]],
 		},
 		remove_claims: {
@@ -280,7 +280,7 @@ export const configSchema = {
 			type: "boolean",
 			default: false,
 			description:
-				"Refuse a request with 401 when a template has no value for it, instead of leaving the claim out.",
+				"Reject a request with 401 when a template has no value for it, instead of leaving the claim out. An empty value is a value, except for `sub`.",
 			examples: [true],
 		},
 		audience: {

@@ -95,8 +95,9 @@ export const REFUSALS = {
 	inexact_number: {
 		status: 401,
 		reason: "no_client_id",
-		text: "the incoming token has a number beyond 2^53, which cannot be copied exactly",
-		means: "JavaScript would sign another number: let the issuer write a text",
+		text: "the incoming token has a number beyond 2^53, or too long, which cannot be copied exactly",
+		means:
+			"JavaScript would sign another number. For `client_id`, the number must be an integer. Let the issuer write a string",
 	},
 	deep_token: {
 		status: 401,
@@ -109,7 +110,7 @@ export const REFUSALS = {
 		reason: "claim_refused",
 		text: "$({variable}) holds an API key or a token, which no claim may repeat",
 		means:
-			"a template names a header or query parameter in which the client sends a secret: name another",
+			"a template names a header or query parameter in which the client sends a secret, or the consumer is named like its API key: name another",
 	},
 	no_value: {
 		status: 401,
@@ -123,7 +124,7 @@ export const REFUSALS = {
 		reason: "claim_refused",
 		text: "claim {claim}: its value is no text",
 		means:
-			"the template's value is a list, an object or empty. With `strict_claims`, or for `client_id`, that is refused",
+			"the value of `client_id` in `set_claims`, or with `strict_claims` of `subject`, must be a string that is not empty. In other claims an empty value is accepted, with `strict_claims` too",
 	},
 	no_audience_value: {
 		status: 401,
@@ -149,6 +150,13 @@ export const REFUSALS = {
 		reason: "claim_refused",
 		text: "bind_request: the Host header is no host name",
 		means: "the client sends a `Host` from which no URL can be made",
+	},
+	odd_path: {
+		status: 401,
+		reason: "claim_refused",
+		text: "bind_request: the path has a character that URLs do not have",
+		means:
+			"the client sends a path with a backslash, a space or a control character, which URL readers understand differently",
 	},
 	body_too_large: {
 		status: 413,

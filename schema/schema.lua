@@ -376,7 +376,7 @@ return {
           {
             keep_claims = {
               type = "array",
-              description = "Claims of an incoming token that are copied; without this field all are.",
+              description = "Claims of an incoming token that are copied; without this field all are, except those that are never copied.",
               elements = {
                 type = "string",
                 len_min = 1,
@@ -406,7 +406,7 @@ return {
           {
             strict_claims = {
               type = "boolean",
-              description = "Refuse a request with 401 when a template has no value for it, instead of leaving the claim out.",
+              description = "Reject a request with 401 when a template has no value for it, instead of leaving the claim out. An empty value is a value, except for `sub`.",
               default = false,
             },
           },

@@ -8,6 +8,9 @@ import { writeUrl } from "./url";
 /** A name or an address, in which no `#`, `?` or `@` ends the authority early (RFC 3986 §3.2). */
 const HOST = /^([\w.-]+|\[[\da-f:.]+\])$/i;
 
+/** A path, whose characters all URL readers take alike: `\` is `/` to some, and others drop control characters. */
+const PATH = /^(\/[^\\?#\p{Cc}\s]*)?$/u;
+
 /**
  * What the claims that bind a token to its request follow from.
  *
@@ -30,7 +33,7 @@ export function bindingQuestions(maxBytes: number): Question[] {
  * as Kong received them).
  *
  * @param maxBytes as asked
- * @throws {Refusal} when the body is larger, or the client's `Host` is none
+ * @throws {Refusal} when the body is larger, or no URL can be made of the client's `Host` and path
  */
 export function requestClaims(facts: Facts, maxBytes: number): Claims {
 	const digest = facts.get("body_digest");
@@ -45,6 +48,7 @@ export function requestClaims(facts: Facts, maxBytes: number): Claims {
 	if (!method || !scheme || port === undefined || path === undefined)
 		throw refused("nothing_to_bind", { what: "request line" });
 	requireWellFormed(path, "path");
+	if (!PATH.test(path)) throw refused("odd_path", {});
 	if (!host || !HOST.test(host)) throw refused("odd_host", {});
 	return {
 		htm: method,

@@ -15,7 +15,7 @@ export type Question =
 				| "forwarded_host"
 				| "forwarded_port";
 	  }
-	/** The path is as the client sent it, percent-encoded, without query. */
+	/** The path is as the client sent it, percent-encoded, without query and fragment. */
 	| { about: "method" | "path" }
 	/** The certificate the client sent, PEM, whether or not it verified. */
 	| { about: "certificate" }

@@ -9,10 +9,10 @@ import {
 import { refused } from "./errors";
 import type { Consumer, Credential, Facts, Question } from "./facts";
 import {
+	clientName,
 	type IncomingToken,
 	type JoseHeader,
 	readToken,
-	requireExact,
 } from "./incoming-token";
 import { memberAt } from "./member-at";
 import { requireWellFormed, text } from "./text";
@@ -326,9 +326,7 @@ function clientIdClaim(config: IdentityConfig, claims: JWTPayload): string {
 	const { bearer_clientid_claims: names = [config.bearer_clientid_claim] } =
 		config;
 	for (const name of names) {
-		const value = memberAt(claims, name);
-		requireExact(value);
-		const clientId = typeof value === "number" ? String(value) : text(value);
+		const clientId = clientName(memberAt(claims, name));
 		if (clientId) return clientId;
 	}
 	throw refused("no_client_id_claim", { claims: names.join(", ") });

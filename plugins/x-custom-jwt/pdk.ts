@@ -44,7 +44,7 @@ export interface Kong {
 		getMethod(): Promise<string>;
 		/** The first of that name; `true` when it has no value. */
 		getQueryArg(name: string): Promise<string | true | undefined>;
-		/** As the client sent it, percent-encoded, without query. */
+		/** As the client sent it, percent-encoded, without query; a `#fragment` stays (Kong: request.lua). */
 		getRawPath(): Promise<string>;
 		/**
 		 * @param maxSize how many bytes of a body that Kong buffered to disk are read; Kong ends the request

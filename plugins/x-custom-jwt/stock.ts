@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { Ask, BodyDigest, Decision, Question } from "./facts";
 import type { Kong } from "./pdk";
+import { pathOf } from "./url";
 
 /**
  * Asks through Kong's PDK, one call after another: the stock plugin server takes the answers of calls
@@ -67,7 +68,7 @@ async function call(kong: Kong, question: Question): Promise<unknown> {
 		case "method":
 			return kong.request.getMethod();
 		case "path":
-			return kong.request.getRawPath();
+			return pathOf(await kong.request.getRawPath());
 		case "certificate":
 			return kong.client.tls.getFullClientCertificateChain();
 		case "header":

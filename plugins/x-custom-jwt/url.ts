@@ -23,3 +23,14 @@ export function writeUrl(
 	const isBare = host.includes(":") && !host.startsWith("[");
 	return `${scheme}://${isBare ? `[${host}]` : host}${suffix}${path}`;
 }
+
+/**
+ * The path of a request's target as nginx has it, without query and fragment (RFC 9449 §4.2).
+ *
+ * @example pathOf("/orders/7?a=b#c") // "/orders/7"
+ */
+export function pathOf(target: string): string {
+	const [withoutFragment = ""] = target.split("#", 1);
+	const [path = ""] = withoutFragment.split("?", 1);
+	return path;
+}

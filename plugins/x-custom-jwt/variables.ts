@@ -288,7 +288,7 @@ export function readVariables(
 		if (variable.startsWith("claims.")) requireExact(value);
 		else requireWellFormed(value, `$(${variable})`);
 		// Whatever the name: Kong's plugins can be told to find them anywhere.
-		if (isCredential(value, identity))
+		if (isCredential(variable, value, identity))
 			throw refused("secret_variable", { variable });
 		values.set(variable, value);
 	}
@@ -314,10 +314,33 @@ function entityOf(credential: Credential | undefined): Credential | undefined {
 	return UUID.test(String(credential?.id)) ? credential : undefined;
 }
 
-function isCredential(value: unknown, { method, clientId }: Identity): boolean {
+/** Values that Kong generates, so that they have an API key in them by chance only. */
+const GENERATED = [
+	"auth.method",
+	"client.ip",
+	"consumer.id",
+	"credential.id",
+	"request.id",
+	"request.method",
+	"route.id",
+	"service.id",
+];
+
+/** Shorter API keys are part of other values by chance. */
+const UNMISTAKABLE_LENGTH = 16;
+
+function isCredential(
+	variable: string,
+	value: unknown,
+	{ method, clientId }: Identity,
+): boolean {
 	if (typeof value !== "string") return false;
-	// The jwt plugin has a `key` too: the issuer's name, which is no secret.
-	const hasApiKey = method === "key" && value.includes(clientId);
+	// The jwt plugin has a `key` too: the issuer's name, which is not a secret.
+	const hasApiKey =
+		method === "key" &&
+		!GENERATED.includes(variable) &&
+		(value === clientId ||
+			(clientId.length >= UNMISTAKABLE_LENGTH && value.includes(clientId)));
 	return hasApiKey || SCHEME.test(value) || isToken(value);
 }
 

@@ -200,7 +200,11 @@ describe("the body's digest", () => {
 		`sha-256=:${createHash("sha256").update(body).digest("base64")}:`;
 
 	/** An event with a body as Kong gives it. */
-	async function bind(body: object, config: object = {}): Promise<PdkCall[]> {
+	async function bind(
+		body: object,
+		config: object = {},
+		url?: string,
+	): Promise<PdkCall[]> {
 		const instance = await client.startInstance({
 			...CONFIG,
 			bind_request: true,
@@ -217,7 +221,7 @@ describe("the body's digest", () => {
 				await client.write((frames) =>
 					frames.message(PDK.getRawBody.gives, body),
 				);
-			else await client.answer(call, { ...clientOf("k"), method: "POST" });
+			else await client.answer(call, { ...clientOf("k"), method: "POST", url });
 		}
 	}
 
@@ -262,6 +266,15 @@ describe("the body's digest", () => {
 		expect(calls.at(-1)).toMatchObject({ method: EXIT, args: [500, {}, {}] });
 		expect(calls.at(-2)?.args[0]).toMatch(/cannot be read: ENOENT/);
 	});
+
+	test.each(["/orders/7?a=b#c", "/orders/7#c", "/orders/7#c?a=b"])(
+		"is beside a URL without query and fragment: %s",
+		async (target) => {
+			const body = { content: Buffer.from("x") };
+			const calls = await bind(body, {}, `http://kong:8000${target}`);
+			expect(tokenIn(calls).claims.htu).toBe("http://kong:8000/orders/7");
+		},
+	);
 
 	test("is as large as a body may be", async () => {
 		const content = Buffer.alloc(8_388_608, "x");

@@ -299,7 +299,7 @@ function knownTo(request: KnownRequest, { method, args }: PdkCall): unknown {
 		return { content: Buffer.from(request.body ?? "") };
 	if (method === PDK.getQuery.name) return Object.fromEntries(url.searchParams);
 	if (method === PDK.getVar.name && name === "request_uri")
-		return url.pathname + url.search;
+		return url.pathname + url.search + url.hash;
 	if (method === PDK.getCtx.name && name === "authenticated_credential")
 		return request.credential;
 	if (method === PDK.getCtx.name && name === "authenticated_consumer")

@@ -2,8 +2,8 @@ import {
 	bindingQuestions,
 	requestClaims,
 } from "../../../plugins/x-custom-jwt/binding";
-import { Facts } from "../../../plugins/x-custom-jwt/facts";
-import { factsOf, type KnownRequest } from "../../support/facts";
+import { Facts, type Question } from "../../../plugins/x-custom-jwt/facts";
+import { answer, factsOf, type KnownRequest } from "../../support/facts";
 import { claimsFor, run } from "../../support/run";
 import { requests, unsignedToken } from "../../support/samples";
 
@@ -46,6 +46,44 @@ describe("a bound token has", () => {
 		"no URL of a Host that is none: %j is 401",
 		async (host) => {
 			await expect(bind({ host })).rejects.toMatchObject({ status: 401 });
+		},
+	);
+
+	test.each([
+		"/a\\..\\admin",
+		"/a b",
+		"/a\tb",
+		"/a\u0000",
+		"/a\u0085b",
+		"/a#b",
+		"/a?b",
+		"a",
+		"http://other.example/a",
+	])(
+		"no URL of a path that readers disagree about: %j is 401",
+		async (path) => {
+			const facts = new Facts(async (questions) =>
+				questions.map(({ about }) =>
+					about === "path"
+						? path
+						: answer({ url: "http://kong:8000/" }, { about } as Question),
+				),
+			);
+			await facts.learn(bindingQuestions(MAX));
+			expect(() => requestClaims(facts, MAX)).toThrow("bind_request: the path");
+		},
+	);
+
+	test.each(["/{a}|b", "/caf\u00e9", "//a", "/a;b=c"])(
+		"any other path as it is: %s",
+		async (path) => {
+			const facts = new Facts(async (questions) =>
+				questions.map(({ about }) =>
+					about === "path" ? path : answer({}, { about } as Question),
+				),
+			);
+			await facts.learn(bindingQuestions(MAX));
+			expect(requestClaims(facts, MAX).htu).toBe(`http://kong:8000${path}`);
 		},
 	);
 

@@ -74,6 +74,12 @@ test("questions are asked one after another, as answers of calls made at once ca
 	expect(await askStock(kong)(questions)).toEqual(names);
 });
 
+test("the path has no fragment, which Kong leaves there", async () => {
+	const kong = fakeKong(request);
+	kong.request.getRawPath = async () => "/a%20b#c";
+	expect(await askStock(kong)([{ about: "path" }])).toEqual(["/a%20b"]);
+});
+
 describe("the digest of a body", () => {
 	const digestOf = async (of: KnownRequest) => {
 		const kong = fakeKong(of);

@@ -1,4 +1,4 @@
-import { writeUrl } from "../../../plugins/x-custom-jwt/url";
+import { pathOf, writeUrl } from "../../../plugins/x-custom-jwt/url";
 
 test.each(["::1", "[::1]"])("an IPv6 address is in brackets: %s", (host) => {
 	expect(writeUrl("http", host, 8080, "/api")).toBe("http://[::1]:8080/api");
@@ -21,4 +21,15 @@ describe("a URL leaves out the port that is its scheme's default", () => {
 	])("%s, port %d, path %j: %s", (scheme, port, path, url) => {
 		expect(writeUrl(scheme, "api.example", port, path)).toBe(url);
 	});
+});
+
+test.each([
+	["/a/b", "/a/b"],
+	["/a?b#c", "/a"],
+	["/a#b?c", "/a"],
+	["/#", "/"],
+	["?a", ""],
+	["/a%23b%3Fc", "/a%23b%3Fc"],
+])("the path of %s is %j", (target, path) => {
+	expect(pathOf(target)).toBe(path);
 });

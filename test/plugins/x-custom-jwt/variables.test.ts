@@ -433,11 +433,66 @@ describe("a client's secret gets into no claim, whatever it is sent as:", () => 
 		expect((await run(request, config)).exit?.status).toBe(401);
 	});
 
-	test("nor within a longer value", async () => {
-		const headers = { "x-copy": `key=${API_KEY}` };
-		const config = { add_claims: { copy: "$(headers.x-copy)" } };
-		const { exit } = await run({ ...requests.key, headers }, config);
-		expect(exit?.status).toBe(401);
+	const withKey = (key: string, rest: KnownRequest = {}): KnownRequest => ({
+		...requests.key,
+		credential: { ...credentials.key, key },
+		...rest,
+	});
+	const copies = { set_claims: { copy: "$(headers.x-copy)" } };
+
+	test.each(["a", "abc", "shop", "exactly-16-chars"])(
+		"an API key as a whole value: %s",
+		async (key) => {
+			const headers = { "x-copy": key };
+			const { exit } = await run(withKey(key, { headers }), copies);
+			expect(exit?.status).toBe(401);
+		},
+	);
+
+	test.each([
+		["exactly-16-chars", true],
+		["only-15-letters", false],
+		["shop", false],
+	])(
+		"an API key within a longer value, from 16 characters on: %s",
+		async (key, isRefused) => {
+			const headers = { "x-copy": `${key}-frontend` };
+			const { exit } = await run(withKey(key, { headers }), copies);
+			expect(exit !== undefined).toBe(isRefused);
+		},
+	);
+
+	test("a consumer whose name begins with its API key is no secret", async () => {
+		const request = withKey("shop", {
+			consumer: { ...consumer, username: "shop-frontend" },
+		});
+		const config = { set_claims: { name: "$(consumer.username)" } };
+		expect(await claimsFor(request, config)).toMatchObject({
+			name: "shop-frontend",
+		});
+	});
+
+	test("a value that Kong generates is none, whatever the API key is", async () => {
+		const id = "b32379d9-3d28-5683-a79c-72139be6e34f";
+		const generated: [string, string, KnownRequest][] = [
+			["request.id", id, { vars: { kong_request_id: id } }],
+			["consumer.id", id, { consumer: { ...consumer, id } }],
+			["credential.id", id, { credential: { ...credentials.key, id } }],
+			["service.id", id, { service: { ...service, id } }],
+			["route.id", id, { route: { id } }],
+			["client.ip", "2001:db8:1:2:3:4:5:6", { ip: "2001:db8:1:2:3:4:5:6" }],
+			["request.method", "GET", { method: "GET" }],
+			["auth.method", "key", {}],
+		];
+		for (const [variable, value, request] of generated)
+			for (const key of [value, value.slice(0, 18), value.slice(0, 3)]) {
+				const known = withKey(key, request);
+				const credential = { ...known.credential, key };
+				const config = { set_claims: { copy: `$(${variable})` } };
+				expect(await claimsFor({ ...known, credential }, config)).toMatchObject(
+					{ copy: value },
+				);
+			}
 	});
 
 	test("nor as the id of a credential that is none of Kong's entities: ldap-auth's is a hash of the password", async () => {
