@@ -1,4 +1,5 @@
 import type { ConfigFields } from "../../schema/fields";
+import { folds } from "./copied-claims";
 import { Misconfigured } from "./errors";
 import { parseTemplate, parseValue, type Template } from "./template";
 import { findVariable, requireVariable, trustedRoots } from "./variables";
@@ -17,6 +18,8 @@ export interface ClaimTemplates {
 	set: ClaimTemplate[];
 	audience: Template[] | undefined;
 	subject: Template | undefined;
+	/** Folded names of the claims that the configuration adds, sets or removes, which no copied claim may imitate. */
+	folds: ReadonlySet<string>;
 	/** Distinct variables of all of them. */
 	variables: string[];
 }
@@ -30,7 +33,7 @@ type Field = "add_claims" | "set_claims" | "audience" | "subject";
  * @param attempt runs what may throw `Misconfigured` for a field; gives undefined when it did
  */
 export function parseClaimTemplates(
-	config: Pick<ConfigFields, Field | "apikey_header">,
+	config: Pick<ConfigFields, Field | "apikey_header" | "remove_claims">,
 	attempt: <T>(field: Field, action: () => T) => T | undefined,
 ): ClaimTemplates {
 	const all: Template[] = [];
@@ -64,7 +67,17 @@ export function parseClaimTemplates(
 			? undefined
 			: parse(parseTemplate, config.subject, "subject");
 	const variables = all.flatMap((template) => template.variables);
-	return { added, set, audience, subject, variables: [...new Set(variables)] };
+	return {
+		added,
+		set,
+		audience,
+		subject,
+		folds: folds([
+			...[...added, ...set].map(({ claim }) => claim),
+			...(config.remove_claims ?? []),
+		]),
+		variables: [...new Set(variables)],
+	};
 }
 
 const CLIENT_ID = "config/set_claims/client_id";

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { JWTPayload } from "jose";
 import type { ConfigFields } from "../../schema/fields";
 import type { ClaimTemplate, ClaimTemplates } from "./claim-templates";
+import { copiedClaims } from "./copied-claims";
 import { type Refusal, refused } from "./errors";
 import type { Consumer, Service } from "./facts";
 import type { Identity } from "./identity";
-import { requireExact } from "./incoming-token";
 import type { Lookup, Template } from "./template";
 import { text } from "./text";
 import { writeUrl } from "./url";
@@ -46,9 +46,6 @@ type ClaimsConfig = Pick<
 
 /** Has no member but claims, whatever they are called. */
 type ClaimsMap = Map<string, unknown>;
-
-/** Every token has its own. */
-const TOKEN_CLAIMS = ["iat", "exp", "nbf", "jti"];
 
 /**
  * Makes the claims. Later ones win over earlier ones: those of the incoming token; then `client_id`,
@@ -167,23 +164,6 @@ export function issueClaims(
 
 function isText(value: unknown): value is string {
 	return typeof value === "string" && value !== "";
-}
-
-function copiedClaims(
-	{
-		keep_claims,
-		remove_claims = [],
-	}: Pick<ConfigFields, "keep_claims" | "remove_claims">,
-	tokenClaims: JWTPayload,
-): ClaimsMap {
-	const copied = Object.entries(tokenClaims).filter(
-		([claim]) =>
-			(keep_claims?.includes(claim) ?? true) &&
-			!remove_claims.includes(claim) &&
-			!TOKEN_CLAIMS.includes(claim),
-	);
-	for (const [, value] of copied) requireExact(value);
-	return new Map(copied);
 }
 
 /** The acting party; the actor of an incoming token is nested in it as a prior one (RFC 8693 §4.1). */
