@@ -1,5 +1,11 @@
 /** The bundles in `dist/`: what goes into each and how it is built. */
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+	closeSync,
+	fchmodSync,
+	mkdirSync,
+	openSync,
+	writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 import { packageRoot } from "../schema/package-root";
@@ -68,10 +74,14 @@ export async function bundle(name: BundleName): Promise<Metafile> {
 	const comment = licenseComment(packagesIn([metafile]));
 	for (const { path, contents } of outputFiles) {
 		mkdirSync(dirname(path), { recursive: true });
-		writeFileSync(path, contents);
-		if (path.endsWith(".js"))
-			writeFileSync(path, `\n${comment}`, { flag: "a" });
+		const file = openSync(path, "w");
+		try {
+			writeFileSync(file, contents);
+			if (path.endsWith(".js")) writeFileSync(file, `\n${comment}`);
+			if (path === join(root, BUNDLES.cli.outfile)) fchmodSync(file, 0o755);
+		} finally {
+			closeSync(file);
+		}
 	}
-	if (name === "cli") chmodSync(join(root, BUNDLES.cli.outfile), 0o755);
 	return metafile;
 }

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import {
-	chmodSync,
+	closeSync,
 	existsSync,
+	fchmodSync,
+	fsyncSync,
 	lstatSync,
+	openSync,
 	readlinkSync,
 	realpathSync,
 	renameSync,
@@ -77,9 +80,16 @@ function replace(
 ): void {
 	const temporary = join(dirname(target), `.${randomUUID()}.tmp`);
 	try {
-		writeFileSync(temporary, text, { flag: "wx", mode, flush: true });
-		// The umask has taken its part of the mode.
-		chmodSync(temporary, mode);
+		// Fails when something has that name, also a symbolic link. From here on the open file counts, not its name.
+		const file = openSync(temporary, "wx", mode);
+		try {
+			// The umask has taken its part of the mode.
+			fchmodSync(file, mode);
+			writeFileSync(file, text);
+			fsyncSync(file);
+		} finally {
+			closeSync(file);
+		}
 		renameSync(temporary, target);
 	} catch (error) {
 		rmSync(temporary, { force: true });

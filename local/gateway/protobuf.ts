@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -236,8 +237,9 @@ async function rawBody(
 	await request.readBody();
 	const { body = Buffer.of() } = request;
 	if (body.length <= BODY_BUFFER) return { content: body };
-	const file = join(tmpdir(), `x-custom-jwt-body-${request.id}`);
+	const file = join(tmpdir(), `x-custom-jwt-body-${randomUUID()}`);
 	files.push(file);
-	await writeFile(file, body, { mode: 0o600 });
+	// Not through a link that another user of the machine has put there.
+	await writeFile(file, body, { flag: "wx", mode: 0o600 });
 	return { body_filepath: file };
 }

@@ -1,7 +1,8 @@
-import {
+import fs, {
 	existsSync,
 	lstatSync,
 	mkdirSync,
+	readdirSync,
 	readFileSync,
 	rmSync,
 	statSync,
@@ -99,6 +100,33 @@ test("a private key is for its owner only, whatever the umask, and what was ther
 	}
 	expect(statSync(elsewhere).mode & 0o777).toBe(0o600);
 });
+
+test.each<[string, (path: string) => void]>([
+	["a private key", (path) => writePrivate(path, "secret")],
+	["any other file", (path) => writeAtomically(path, "public", 0o640)],
+])(
+	"%s changes the permissions of no other file when its temporary file is swapped for a link",
+	(_, write) => {
+		const original = fs.writeFileSync;
+		const swap = jest
+			.spyOn(fs, "writeFileSync")
+			.mockImplementation((file, ...rest) => {
+				original(file, ...rest);
+				const [temporary = ""] = readdirSync(folder).filter((name) =>
+					name.endsWith(".tmp"),
+				);
+				rmSync(join(folder, temporary));
+				symlinkSync(elsewhere, join(folder, temporary));
+			});
+		try {
+			write(join(folder, "ours"));
+		} finally {
+			swap.mockRestore();
+		}
+		expect(statSync(elsewhere).mode & 0o777).toBe(0o644);
+		expect(readFileSync(elsewhere, "utf8")).toBe("not ours");
+	},
+);
 
 test("a file without a private key is written where its link points to", () => {
 	const link = join(folder, "link");
