@@ -44,10 +44,10 @@ COPY --from=node /usr/local/LICENSE /opt/node-LICENSE
 COPY --from=build /build/dist/x-custom-jwt-pluginserver.js /opt/x-custom-jwt-pluginserver.js
 # Node.js runs on this base, and the definitions are there that Kong's side of the ProtoBuf protocol imports.
 RUN ["/usr/local/bin/node", "-e", "for (const name of ['descriptor', 'empty', 'struct']) fs.accessSync(`/usr/local/kong/include/google/protobuf/${name}.proto`)"]
-# Absolute paths, as Kong's working directory is another. The socket is Kong's default for this name.
+# Absolute paths, as Kong's working directory is another. The socket is Kong's default for this name. Signals open no debugger.
 ENV KONG_PLUGINS=bundled,x-custom-jwt \
     KONG_PLUGINSERVER_NAMES=x_custom_jwt \
     KONG_PLUGINSERVER_X_CUSTOM_JWT_SOCKET=/usr/local/kong/x_custom_jwt.socket \
-    KONG_PLUGINSERVER_X_CUSTOM_JWT_START_CMD="/usr/local/bin/node /opt/x-custom-jwt-pluginserver.js --socket /usr/local/kong/x_custom_jwt.socket" \
+    KONG_PLUGINSERVER_X_CUSTOM_JWT_START_CMD="/usr/local/bin/node --disable-sigusr1 /opt/x-custom-jwt-pluginserver.js --socket /usr/local/kong/x_custom_jwt.socket" \
     KONG_PLUGINSERVER_X_CUSTOM_JWT_QUERY_CMD="/usr/local/bin/node /opt/x-custom-jwt-pluginserver.js --dump"
 USER kong

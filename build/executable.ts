@@ -4,8 +4,6 @@
  */
 import { execFileSync } from "node:child_process";
 import {
-	chmodSync,
-	copyFileSync,
 	existsSync,
 	mkdtempSync,
 	readFileSync,
@@ -23,6 +21,9 @@ import { licenseTexts, packagesIn } from "./third-party";
 /** The executable; what it holds of others, on which terms, is in the second file. */
 export const EXECUTABLE = join(packageRoot(), "dist/x-custom-jwt-pluginserver");
 export const EXECUTABLE_LICENSES = `${EXECUTABLE}.LICENSES.txt`;
+
+/** Has SIGUSR1 open no debugger, from which the private key can be read. */
+const NO_DEBUGGER = "--disable-sigusr1";
 
 /** Where Node.js' own licence lies: in its archive and Docker image, or in packages of Debian and Fedora. */
 function nodeLicense(): string {
@@ -61,6 +62,10 @@ export async function buildExecutable(): Promise<Metafile> {
 				output: blob,
 				disableExperimentalSEAWarning: true,
 				useCodeCache: true,
+				// Older ones do not read it: the program closes its debugger itself (pluginserver/debugger.ts).
+				execArgv: process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER)
+					? [NO_DEBUGGER]
+					: [],
 			}),
 		);
 		// With a seed of its own the code cache is the same in each build, and still taken when it runs.
@@ -70,8 +75,10 @@ export async function buildExecutable(): Promise<Metafile> {
 			{ cwd: packageRoot(), stdio: "pipe" },
 		);
 		rmSync(EXECUTABLE, { force: true });
-		copyFileSync(process.execPath, EXECUTABLE);
-		chmodSync(EXECUTABLE, 0o755);
+		writeFileSync(EXECUTABLE, readFileSync(process.execPath), {
+			flag: "wx",
+			mode: 0o755,
+		});
 		await inject(EXECUTABLE, "NODE_SEA_BLOB", readFileSync(blob), {
 			sentinelFuse: "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2",
 		});

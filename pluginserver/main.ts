@@ -1,10 +1,14 @@
 /** The plugin server of x-custom-jwt as a program: flags, socket, signals. */
+// First, before anything else takes its time.
+import "./debugger";
+
 import type { Server } from "node:net";
 import { availableParallelism } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { InvalidArgumentError, Option, program } from "commander";
 import { Version } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import { keepDebuggerClosed } from "./debugger";
 import { checkHealth } from "./health";
 import { warnOfFewFiles } from "./limits";
 import { createListener } from "./listener";
@@ -105,9 +109,6 @@ program
 		portOrPath,
 	);
 
-// Node.js would open its debugger, on a port of which a heap snapshot with the private key can be had.
-process.on("SIGUSR1", () => {});
-
 async function main(): Promise<void> {
 	const options = program.parse().opts<Options>();
 	if (options.dump || options.dumpAllPlugins) {
@@ -129,6 +130,7 @@ async function main(): Promise<void> {
 			log("error", "defect", { error: toRefusal(thrown).message }),
 		);
 
+	await keepDebuggerClosed(log);
 	const phaseTimeout = options.phaseTimeout * 1000;
 	const idleTimeout = options.idleTimeout * 1000;
 	if (options.worker) {
@@ -171,32 +173,16 @@ async function main(): Promise<void> {
 	}
 	const listener =
 		workers?.createListener(WORKER_PATIENCE) ?? createListener(rpc, log);
-	const takesOver = await listenOnSocket(
-		listener,
-		path,
-		options.socketMode,
-		log,
-	);
+	await listenOnSocket(listener, path, options.socketMode, log);
 	servers.push(listener);
 	warnOfFewFiles(log);
 	if (options.metrics !== undefined) {
 		// Loaded only when wanted: it would be a tenth of the memory.
 		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
 		const { metrics, socketMode } = options;
-		const served = serveMetrics(
-			metrics,
-			socketMode,
-			rpc,
-			log,
-			takesOver,
-			workers,
+		await serveMetrics(metrics, socketMode, rpc, log, workers, (server) =>
+			servers.push(server),
 		);
-		const noted = served.then((server) => {
-			servers.push(server);
-			log("info", "metrics served", { on: metrics });
-		});
-		// Requests do not wait for the server that this one takes over from to leave its port.
-		if (!takesOver) await noted;
 	}
 	log("info", "started", { socket: path, version: Version, pid: process.pid });
 }
@@ -233,6 +219,6 @@ function seconds(text: string): number {
 
 main().catch((error: Error) => {
 	console.error(`x-custom-jwt-pluginserver: ${error.message}`);
-	// Even when one of two sockets could be had.
+	// Also when timers or workers would keep it running.
 	process.exit(1);
 });

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerOptions } from "node:http";
 import type { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
 	AggregatorRegistry,
 	Counter,
@@ -46,6 +45,10 @@ const OPTIONS: ServerOptions = {
 /** Whoever can connect must not use up the file descriptors of Kong's connections. */
 const MAX_CONNECTIONS = 16;
 
+/** The time until metrics are tried again, in milliseconds. It doubles with each attempt that fails, up to the second one. */
+const FIRST_PAUSE = 1000;
+const MAX_PAUSE = 60_000;
+
 /** However often they are scraped, metrics are counted together once in so many milliseconds. */
 const TEXT_LIFE = 100;
 
@@ -71,22 +74,23 @@ function heldFor<T>(life: number, make: () => T): () => T {
 }
 
 /**
- * Serves Prometheus metrics at any path.
+ * Serves Prometheus metrics at any path. Whatever prevents this, such as a port that is taken, is logged and tried again
+ * at growing intervals: requests do not need metrics.
  *
  * @param where a TCP port of the loopback interface, or the path of a unix socket
  * @param socketMode permissions of that socket
- * @param waits for the port until the server before this one has left it
  * @param workers whose metrics are added to those of this process
- * @throws when the port is taken, and it does not wait for it
+ * @param onServing takes the server once it listens
+ * @returns a promise that resolves after the first attempt, successful or not
  */
-export async function serveMetrics(
+export function serveMetrics(
 	where: number | string,
 	socketMode: number,
 	rpc: PluginServerRpc,
 	log: Log,
-	waits = false,
-	workers?: Workers,
-): Promise<Server> {
+	workers: Workers | undefined,
+	onServing: (server: Server) => void,
+): Promise<void> {
 	const registry = collectMetrics(rpc);
 	const text = heldFor(TEXT_LIFE, () =>
 		workers ? sum(registry, workers) : registry.metrics(),
@@ -101,16 +105,39 @@ export async function serveMetrics(
 				this.inc(workers.ended);
 			},
 		});
-	const server = createServer(OPTIONS, async (_, response) => {
-		response.setHeader("content-type", registry.contentType);
-		response.end(await text());
-	});
-	server.timeout = IDLE;
-	keepNewest(server, MAX_CONNECTIONS);
-	if (typeof where === "string")
-		await listenOnSocket(server, where, socketMode, log);
-	else while (!(await hasPort(server, where, waits))) await sleep(1000);
-	return server;
+	/** Makes a server that listens. */
+	const listen = async () => {
+		const server = createServer(OPTIONS, async (_, response) => {
+			response.setHeader("content-type", registry.contentType);
+			response.end(await text());
+		});
+		server.timeout = IDLE;
+		keepNewest(server, MAX_CONNECTIONS);
+		try {
+			if (typeof where === "string")
+				await listenOnSocket(server, where, socketMode, log);
+			else await listenOnPort(server, where, log);
+		} catch (error) {
+			server.close();
+			throw error;
+		}
+		return server;
+	};
+	const attempt = async (pause: number): Promise<void> => {
+		try {
+			onServing(await listen());
+			log("info", "metrics served", { on: where });
+		} catch (error) {
+			log("error", "metrics cannot be served", {
+				on: where,
+				error: error instanceof Error ? error.message : undefined,
+				next_in: `${pause / 1000}s`,
+			});
+			const next = Math.min(2 * pause, MAX_PAUSE);
+			setTimeout(() => attempt(next), pause).unref();
+		}
+	};
+	return attempt(FIRST_PAUSE);
 }
 
 async function sum(registry: Registry, workers: Workers): Promise<string> {
@@ -132,20 +159,17 @@ export function countsOf(metrics: Metrics): Metrics {
 	return metrics.filter(({ type }) => counts.includes(type));
 }
 
-async function hasPort(
+async function listenOnPort(
 	server: Server,
 	port: number,
-	waits: boolean,
-): Promise<boolean> {
-	try {
-		server.listen(port, "127.0.0.1");
-		await once(server, "listening");
-		return true;
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (waits && code === "EADDRINUSE") return false;
-		throw error;
-	}
+	log: Log,
+): Promise<void> {
+	server.listen(port, "127.0.0.1");
+	await once(server, "listening");
+	// A connection that could not be accepted, for lack of a file descriptor.
+	server.on("error", ({ message }) =>
+		log("error", "no connection", { error: message }),
+	);
 }
 
 /** The metrics of this process. */

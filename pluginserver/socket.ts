@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { lstatSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
+import { checkFolders } from "./folders";
 import type { Log } from "./log";
 
 /** Linux takes no longer one (unix(7)), and libuv would cut it off without a word. */
@@ -16,38 +17,36 @@ const BACKLOG = 65_535;
  * plugin server ends the events it has, and new ones come here.
  *
  * @param mode permissions, e.g. `0o600`
- * @returns whether it took the place of a server that is alive
- * @throws when the path is no socket, too long, in a folder that cannot be made, or in one where anybody could put a socket of
- * their own: Kong would send it the private key
+ * @throws when the path is not a socket or too long, when its folder cannot be made, or when another user could put a
+ * socket of their own there: Kong would send it the private key
  */
 export async function listenOnSocket(
 	server: Server,
 	path: string,
 	mode: number,
 	log: Log,
-): Promise<boolean> {
+): Promise<void> {
 	const temporary = `${path}.${process.pid}`;
 	if (temporary.length > MAX_PATH)
 		throw new Error(
 			`${path} is longer than ${MAX_PATH - (temporary.length - path.length)} characters`,
 		);
-	const folder = dirname(path);
-	makeFolder(folder);
-	const folderStats = statSync(folder);
-	if (folderStats.mode & 0o002)
-		throw new Error(
-			`everybody can write to the folder of ${path}, and put another socket there; run: chmod o-w ${folder}`,
-		);
+	makeFolder(dirname(path));
+	checkFolders(path, log);
 	const stats = lstatSync(path, { throwIfNoEntry: false });
 	if (stats && !stats.isSocket()) throw new Error(`${path} is not a socket`);
-	const takesOver = await isListening(path);
-	if (takesOver)
+	if (await isListening(path))
 		log("warn", "taking over from another server", { socket: path });
 	rmSync(temporary, { force: true });
+	const listening = once(server, "listening");
+	// The socket gets its mode when it is created, which is before this call returns.
 	const umask = process.umask(0o777 & ~mode);
-	server.listen({ path: temporary, backlog: BACKLOG });
-	await once(server, "listening");
-	process.umask(umask);
+	try {
+		server.listen({ path: temporary, backlog: BACKLOG });
+	} finally {
+		process.umask(umask);
+	}
+	await listening;
 	const { ino } = lstatSync(temporary);
 	renameSync(temporary, path);
 	// Node.js would remove it by the name it had; another server may have taken its place.
@@ -61,7 +60,6 @@ export async function listenOnSocket(
 	server.on("error", ({ message }) =>
 		log("error", "no connection", { error: message }),
 	);
-	return takesOver;
 }
 
 /** Makes the folder itself, not those above it: Kong's prefix may be one that everybody can write to. */

@@ -12,6 +12,7 @@ import {
 	type ToWorker,
 } from "./between";
 import { Connection } from "./connection";
+import { NO_DEBUGGER } from "./debugger";
 import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 
@@ -47,9 +48,16 @@ export const WORKER_FLAG = "--worker";
 function workerCommand(): string[] {
 	const [, script = "", ...flags] = process.argv;
 	// An executable has its script inside (Node.js: single executable applications).
-	const program = isSea() ? [] : [...process.execArgv, script];
+	const program = isSea() ? [] : [...process.execArgv, ...NO_DEBUGGER, script];
 	// First: the last flag may be one that takes what follows.
 	return [...program, WORKER_FLAG, ...flags];
+}
+
+/** The environment of workers. An executable takes flags of Node.js from it only. */
+function workerEnvironment(): NodeJS.ProcessEnv {
+	const { NODE_OPTIONS = "", ...others } = process.env;
+	const options = [NODE_OPTIONS, ...NO_DEBUGGER].join(" ");
+	return { ...others, NODE_OPTIONS: options };
 }
 
 /** One worker, until it ends. */
@@ -84,6 +92,7 @@ class Worker {
 	) {
 		this.#child = spawn(process.execPath, workerCommand(), {
 			stdio: ["ignore", "pipe", "pipe", "ipc"],
+			env: workerEnvironment(),
 		});
 		// Not inherited: Kong starts no other server before all have closed its pipe (Kong: process.lua).
 		for (const input of [this.#child.stdout, this.#child.stderr])

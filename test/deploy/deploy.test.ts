@@ -30,6 +30,12 @@ const UNMODIFIED_VALUES = parse(
 
 const [NODE = "", BUNDLE = ""] = dedicatedServer();
 
+/** Has SIGUSR1 open no debugger; the Node.js of this machine may be too old for it, that of the images is not. */
+const NO_DEBUGGER = "--disable-sigusr1";
+const FLAG_HERE = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER)
+	? [NO_DEBUGGER]
+	: [];
+
 type Values = typeof VALUES;
 
 /** Values on top of others, as Helm has them: maps are merged, a null takes a value away. */
@@ -114,7 +120,12 @@ describe.each(PLACES)("$file", ({ variable, files, probes, statusPort }) => {
 
 	/** Starts the plugin server as Kong does, but in a folder of this machine. */
 	async function start() {
-		const command = kongsCommand("START_CMD");
+		const [node = "", flag, ...rest] = variable(
+			`${PLUGIN_SERVER}_START_CMD`,
+		).split(" ");
+		expect(flag).toBe(NO_DEBUGGER);
+		const [program = "", ...args] = commandHere([node, ...rest]);
+		const command = [program, ...FLAG_HERE, ...args];
 		const socket = command.indexOf("--socket");
 		expect(command[socket + 1]).toBe(variable(`${PLUGIN_SERVER}_SOCKET`));
 		const server = runServer(command.toSpliced(socket, 2));
@@ -437,10 +448,10 @@ describe("the Helm values", () => {
 		expect(JSON.stringify(VALUES)).not.toMatch(/kty|BEGIN/);
 	});
 
-	test("keep the root file system read-only, and the socket in Kong's prefix", () => {
+	test("keep the root file system read-only, and the socket out of the volumes that every user can write to", () => {
 		expect(VALUES.containerSecurityContext.readOnlyRootFilesystem).toBe(true);
-		expect(VALUES.env.pluginserver_x_custom_jwt_socket).toMatch(
-			/^\/kong_prefix\//,
+		expect(VALUES.env.pluginserver_x_custom_jwt_socket).toBe(
+			"/dev/shm/x_custom_jwt/socket",
 		);
 	});
 });

@@ -240,15 +240,39 @@ describe("the socket", () => {
 			chmodSync(folder, mode);
 			const server = runServer(DEDICATED, [], folder);
 			expect(await server.exited).toEqual({ code: 1, signal: null });
-			expect(server.output).toContain(`everybody can write to the folder of`);
-			expect(server.output).toContain(`chmod o-w ${folder}`);
+			expect(server.output).toContain(`every user can write to ${folder}`);
+			expect(server.output).toContain("give the socket a folder of its own");
+			expect(server.output).not.toContain("chmod");
 			expect(readdirSync(folder)).toEqual([]);
 		}
 	});
 
-	test("gets a folder of its own in one that everybody can write to", async () => {
+	test("is refused below a folder where anybody could replace the socket's own folder", async () => {
 		const prefix = temporaryFolder();
 		chmodSync(prefix, 0o777);
+		for (const folder of ["x_custom_jwt", "x_custom_jwt/a"]) {
+			const server = runServer(DEDICATED, [], join(prefix, folder));
+			expect(await server.exited).toEqual({ code: 1, signal: null });
+			expect(server.output).toContain(`every user can write to ${prefix},`);
+			expect(readdirSync(join(prefix, folder))).toEqual([]);
+		}
+	});
+
+	test("warns of a folder that a group can write to, and is there", async () => {
+		const prefix = temporaryFolder();
+		chmodSync(prefix, 0o775);
+		const server = await startServer(DEDICATED, [], join(prefix, "own"));
+		await until("it is started", () => server.output.includes("msg=started"));
+		const { gid } = statSync(prefix);
+		expect(server.lines(/level=warn msg="a group can write/)).toEqual([
+			expect.stringMatching(`folder=${prefix} group=${gid}$`),
+		]);
+		await server.kill();
+	});
+
+	test("gets a folder of its own in a sticky one that everybody can write to, such as /tmp", async () => {
+		const prefix = temporaryFolder();
+		chmodSync(prefix, 0o1777);
 		const folder = join(prefix, "x_custom_jwt");
 		const server = await startServer(DEDICATED, [], folder);
 		expect(statSync(folder).mode & 0o022).toBe(0);
@@ -312,18 +336,6 @@ describe.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("on %s", (signal) => {
 		expect(server.output).toContain("msg=stopped events=1");
 		await expect(client.finishEvent(clientOf("alice"))).rejects.toThrow();
 	});
-});
-
-test("SIGUSR1 opens no debugger: a heap snapshot has the private key", async () => {
-	const server = await startServer(DEDICATED);
-	server.signal("SIGUSR1");
-	const client = await server.connect();
-	const instance = await client.startInstance(CONFIG);
-	const calls = await client.runPhase(instance, clientOf("alice"));
-	expect(calls.at(-1)?.method).toBe(SET_HEADER);
-	server.signal("SIGTERM");
-	await server.exited;
-	expect(server.output).not.toMatch(/debugger/i);
 });
 
 describe("an instance", () => {

@@ -1,15 +1,15 @@
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { chmodSync, readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import ecJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
-import { clientOf, nobody } from "../support/client";
+import { clientOf, nobody, SET_HEADER } from "../support/client";
 import { type Samples, scrape } from "../support/scrape";
 import {
 	dedicatedServer,
-	runServer,
+	type ServerProcess,
 	startServer,
 	temporaryFolder,
 	until,
@@ -186,16 +186,65 @@ test("their socket is removed with the other one when the server stops", async (
 	expect(readdirSync(folder)).toEqual([]);
 });
 
-test("a port that is taken ends the server, by its number", async () => {
+test("a port that is taken is tried again at growing intervals, while requests are served", async () => {
 	const other = createServer().listen(0, "127.0.0.1");
 	await once(other, "listening");
 	const { port } = other.address() as AddressInfo;
-	try {
-		const server = runServer(DEDICATED, ["--metrics", `${port}`]);
-		expect((await server.exited).code).toBe(1);
-		expect(server.output).toContain(`127.0.0.1:${port}`);
-		expect(readdirSync(dirname(server.socketPath))).toEqual([]);
-	} finally {
-		other.close();
-	}
+	const server = await startServer(DEDICATED, ["--metrics", `${port}`]);
+	const client = await server.connect();
+	const id = await client.startInstance({ private_jwk: JSON.stringify(ecJwk) });
+	await until("two attempts have failed", () => failures(server).length === 2);
+	expect(failures(server)).toEqual([
+		expect.stringMatching(
+			`^level=error msg="metrics cannot be served" on=${port} error=".*EADDRINUSE.*127.0.0.1:${port}" next_in=1s$`,
+		),
+		expect.stringMatching(" next_in=2s$"),
+	]);
+	const calls = await client.runPhase(id, clientOf("alice"));
+	expect(calls.at(-1)?.method).toBe(SET_HEADER);
+	other.close();
+	await until("metrics are served", () =>
+		server.output.includes("metrics served"),
+	);
+	expect((await scrape(port)).get(`${SIGNED}{alg="ES256"}`)).toBe(1);
+	expect(server.lines(/msg=started/)).toHaveLength(1);
+	await server.kill();
 });
+
+test("attempts to serve metrics keep no server from its end", async () => {
+	const other = createServer().listen(0, "127.0.0.1");
+	await once(other, "listening");
+	const { port } = other.address() as AddressInfo;
+	const server = await startServer(DEDICATED, ["--metrics", `${port}`]);
+	await until("it is started", () => server.output.includes("msg=started"));
+	server.signal("SIGTERM");
+	expect(await server.exited).toEqual({ code: 0, signal: null });
+	expect(readdirSync(dirname(server.socketPath))).toEqual([]);
+	other.close();
+});
+
+test.each<[string, (folder: string) => string]>([
+	["in a folder that cannot be made", (folder) => join(folder, "a/b/m.sock")],
+	[
+		"in a folder that every user can write to",
+		(folder) => {
+			chmodSync(folder, 0o777);
+			return join(folder, "m.sock");
+		},
+	],
+	["with the name of a folder", (folder) => folder],
+	["with a path that is too long", () => `/tmp/${"m".repeat(120)}`],
+])("a metrics socket %s does not stop the server", async (_, place) => {
+	const where = place(temporaryFolder());
+	const server = await startServer(DEDICATED, ["--metrics", where]);
+	await until("it is started", () => server.output.includes("msg=started"));
+	expect(failures(server)).toEqual([
+		expect.stringContaining(`on=${where} error=`),
+	]);
+	await server.kill();
+});
+
+/** Log lines about metrics that could not be served. */
+function failures(server: ServerProcess): string[] {
+	return server.lines(/metrics cannot be served/);
+}
