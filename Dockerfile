@@ -1,17 +1,17 @@
 # A Kong data plane with the plugin inside, and the sample backend. Any platform Node.js and Kong have images for:
-#   docker build --target kong .                                      open-source Kong
-#   docker build --target kong --build-arg KONG_IMAGE=enterprise .    Kong Enterprise, or any image of Kong by its name
+#   docker build --target kong .    open-source Kong
+#   docker build --target kong --build-arg KONG_IMAGE=kong/kong-gateway:3.14.0.13-ubuntu .    Kong Enterprise, or any other image of Kong
 #   docker buildx build --target kong --platform linux/amd64,linux/arm64 .
 
-# The versions of all images are here. Other files that name one say the same (a test), and Renovate raises them together
-# and adds digests (renovate.json). Node.js: the current LTS. Enterprise: the current LTS of Kong.
+# Other files that name these images have the same versions (a test), and Renovate raises them together and adds digests
+# (renovate.json). Node.js is the current LTS. The version of Kong Enterprise is in docker-compose.konnect.yml.
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
-ARG OPEN_SOURCE_IMAGE=kong:3.9.3-ubuntu
-ARG ENTERPRISE_IMAGE=kong/kong-gateway:3.14.0.13-ubuntu
-ARG KONG_IMAGE=open-source
+# This must name an image, not a stage of this file: podman and buildah pull whatever an argument names.
+ARG KONG_IMAGE=kong:3.9.3-ubuntu
 
-# What is built is JavaScript, the same for all platforms.
-FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS build
+# The result is JavaScript, which is the same for all platforms. Docker's classic builder does not set BUILDPLATFORM; "linux" alone
+# is its own processor there.
+FROM --platform=${BUILDPLATFORM:-linux} ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # Without the sources there is nothing to prepare.
@@ -27,9 +27,6 @@ COPY --from=build /build/dist/inspector /opt/inspector
 USER node
 EXPOSE 9000
 CMD ["node", "/opt/backend.js"]
-
-FROM ${OPEN_SOURCE_IMAGE} AS open-source
-FROM ${ENTERPRISE_IMAGE} AS enterprise
 
 FROM ${KONG_IMAGE} AS kong
 ARG VERSION=0.2.0

@@ -19,7 +19,8 @@ import { listenOnSocket } from "./socket";
 import { runWorker, WorkerRpc } from "./worker";
 import { WORKER_FLAG, Workers } from "./workers";
 
-const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+/** `SIGQUIT` is the stop signal of Kong's image, so containers made of it get that one. */
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
 
 /** More is a mistake. */
 const MAX_WORKERS = 64;

@@ -40,7 +40,7 @@ The gateway must run kong.yml (or what --config says) with the sample backend be
 does not do as it should. Example:
   $ docker compose up --detach --build
   $ x-custom-jwt conformance --proxy http://localhost:8000 --proxy-tls https://localhost:8443 \\
-      --restart 'docker compose exec --no-TTY kong pkill --full pluginserver'`,
+      --restart 'docker compose restart kong'`,
 		)
 		.action(async ({ config, ...options }) => {
 			// Loaded only when wanted: no other command needs it.

@@ -248,6 +248,22 @@ describe("Kong's own image, unmodified,", () => {
 	});
 });
 
+describe.each([
+	["docker-compose.yml", COMPOSE],
+	["docker-compose.konnect.yml", KONNECT],
+	["docker-compose.unmodified.yml", UNMODIFIED_COMPOSE],
+])("%s", (_, { services }) => {
+	test("gives Kong the time that a graceful stop takes while it runs a plugin server", () => {
+		const [, seconds] = /^(\d+)s$/.exec(services.kong.stop_grace_period) ?? [];
+		expect(Number(seconds)).toBeGreaterThan(10.5);
+	});
+
+	test("finds the sample backend on a network without DNS", () => {
+		const order = services.kong.environment.KONG_DNS_ORDER;
+		expect(order).toBe(services.httpbin ? "A" : undefined);
+	});
+});
+
 test("the image and the Helm values say this version", () => {
 	expect(DOCKERFILE).toContain(`ARG VERSION=${version}\n`);
 	expect(VALUES.image.tag).toBe(version);
@@ -292,12 +308,13 @@ describe("the check of the image", () => {
 });
 
 describe("versions of images", () => {
-	/** Name and version of each image, as the Dockerfile has them. */
-	const images = new Map(
-		[...DOCKERFILE.matchAll(/^ARG \w+_IMAGE=([\w/-]+):([^\s@]+)/gm)].map(
-			([, name = "", version = ""]) => [name, version],
+	/** Name and version of each image: those of the Dockerfile, and Kong Enterprise. */
+	const images = new Map<string, string>([
+		...[...DOCKERFILE.matchAll(/^ARG \w+_IMAGE=([\w/-]+):([^\s@]+)/gm)].map(
+			([, name = "", version = ""]): [string, string] => [name, version],
 		),
-	);
+		[UNMODIFIED_VALUES.image.repository, UNMODIFIED_VALUES.image.tag],
+	]);
 
 	test("are exact", () => {
 		expect([...images.keys()].sort()).toEqual([
@@ -309,7 +326,7 @@ describe("versions of images", () => {
 			expect(version).toMatch(/^\d+\.\d+\.\d+(\.\d+)?-/);
 	});
 
-	test("are the Dockerfile's wherever an image is named", () => {
+	test("are the same wherever an image is named", () => {
 		const files = execFileSync("git", ["ls-files"], { cwd: packageRoot() })
 			.toString()
 			.trim()
@@ -328,20 +345,32 @@ describe("versions of images", () => {
 		).toEqual([]);
 	});
 
-	test("are what the compose files build on, and what the chart is told", () => {
-		const stages = [...DOCKERFILE.matchAll(/^FROM .* AS (\S+)$/gm)].map(
-			([, stage]) => stage,
-		);
-		for (const file of ["docker-compose.yml", "docker-compose.konnect.yml"]) {
-			const { KONG_IMAGE } = parse(read(file)).services.kong.build.args;
-			const [, stage] = /^\$\{KONG_IMAGE:-(.+)\}$/.exec(KONG_IMAGE) ?? [];
-			expect(stages).toContain(stage);
+	test("are those that the compose files build on, and that the chart knows", () => {
+		for (const { services } of [COMPOSE, KONNECT]) {
+			const { KONG_IMAGE } = services.kong.build.args;
+			const [, name = "", version] =
+				/^\$\{KONG_IMAGE:-([^:]+):(.+)\}$/.exec(KONG_IMAGE) ?? [];
+			expect(images.get(name)).toBe(version);
 		}
 		expect(images.get("kong/kong-gateway")).toMatch(
 			new RegExp(`^${VALUES.image.effectiveSemver}\\.`),
 		);
-		const { repository, tag } = UNMODIFIED_VALUES.image;
-		expect(images.get(repository)).toBe(tag);
+	});
+
+	test("are no stages of the Dockerfile, which podman and buildah take for images to pull", () => {
+		const stages = [...DOCKERFILE.matchAll(/^FROM .* AS (\S+)$/gm)].map(
+			([, stage]) => stage,
+		);
+		const defaults = [...DOCKERFILE.matchAll(/^ARG \w+_IMAGE=(.*)$/gm)].map(
+			([, value]) => value,
+		);
+		for (const name of defaults) expect(stages).not.toContain(name);
+	});
+
+	test("build with Docker's classic builder, which does not set BUILDPLATFORM", () => {
+		const platforms = DOCKERFILE.match(/--platform=\S+/g) ?? [];
+		for (const flag of platforms)
+			expect(flag).toMatch(/^--platform=\$\{BUILDPLATFORM:-linux\}$/);
 	});
 });
 
@@ -423,6 +452,11 @@ describe("the Helm values", () => {
 				expect(() => validateManifest(manifest(values))).not.toThrow();
 		},
 	);
+
+	test("have more than one replica, without which the chart refuses a disruption budget", () => {
+		expect(VALUES.podDisruptionBudget.enabled).toBe(true);
+		expect(VALUES.autoscaling.minReplicas).toBeGreaterThan(1);
+	});
 
 	test("have one readiness probe, the chart's own being taken away", () => {
 		expect(Object.keys(CHART.readinessProbe)).toEqual(["httpGet"]);

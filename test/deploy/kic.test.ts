@@ -202,9 +202,12 @@ test("the JWKS route answers by itself, across origins, on a Service without oth
 		plugin: "request-termination",
 		config: { status_code: 200, content_type: "application/json" },
 	});
-	expect(JSON.parse(termination.config.body)).toEqual({ keys: [] });
 	expect(cors).toMatchObject({ plugin: "cors", config: { origins: ["*"] } });
 	expect(service.metadata).toEqual({ name: "x-custom-jwt-jwks" });
+	expect(service.spec).toMatchObject({
+		type: "ExternalName",
+		externalName: expect.stringMatching(/\.invalid$/),
+	});
 	const [{ http }] = ingress.spec.rules;
 	expect(http.paths).toEqual([
 		expect.objectContaining({
@@ -217,12 +220,36 @@ test("the JWKS route answers by itself, across origins, on a Service without oth
 	]);
 });
 
+test("applying jwks.yaml again keeps the JWK Set: it is in a Secret, which the file does not have", () => {
+	const objects = objectsIn("jwks.yaml");
+	const [termination] = objects;
+	expect(termination.config).not.toHaveProperty("body");
+	expect(termination.configPatches).toEqual([
+		{
+			path: "/body",
+			valueFrom: {
+				secretKeyRef: { name: "x-custom-jwt-jwks", key: "public-jwks" },
+			},
+		},
+	]);
+	expect(objects.map(({ kind }) => kind)).not.toContain("Secret");
+	const set = `${JSON.stringify({ keys: [] })}\n`;
+	expect(configOf(termination, JSON.stringify(set)).body).toBe(set);
+});
+
+test("no API key gets into a token: the plugin objects take client_id from the consumer", () => {
+	for (const file of PLUGINS)
+		for (const { config } of objectsIn(file))
+			expect(config.set_claims.client_id).toBe("$(consumer.username)");
+});
+
 describe("gateways", () => {
 	const values = parse(readFileSync(join(FOLDER, "values.yaml"), "utf8"));
 
 	/** The container that runs the plugin server, and what Kong is told of it. */
 	interface Sidecar {
 		image: string;
+		restartPolicy: string;
 		command: string[];
 	}
 	// The containers of a pod share this folder; it is sticky, which an emptyDir is not.
@@ -236,6 +263,8 @@ describe("gateways", () => {
 	];
 	const SIDECAR = {
 		image: `${values.image.repository}:${version}`,
+		// A native sidecar, which ends after Kong: no request in Kong's last seconds gets 500.
+		restartPolicy: "Always",
 		command: [
 			"/usr/local/bin/node",
 			"--disable-sigusr1",
@@ -266,7 +295,8 @@ describe("gateways", () => {
 				values.env.pluginserver_x_custom_jwt_query_cmd,
 		});
 		expect(Object.keys(env).join()).not.toContain("start_cmd");
-		const [sidecar]: Sidecar[] = deployment.sidecarContainers;
+		expect(deployment).not.toHaveProperty("sidecarContainers");
+		const [sidecar]: Sidecar[] = deployment.initContainers;
 		expect(sidecar).toMatchObject(SIDECAR);
 		const { command } = readinessProbe.exec;
 		expect(command.slice(0, 5)).toEqual(PROBE);
@@ -274,8 +304,8 @@ describe("gateways", () => {
 
 	test("of the operator have the same", () => {
 		const [{ spec }] = objectsIn("dataplane.yaml");
-		const { containers } = spec.deployment.podTemplateSpec.spec;
-		const [proxy, sidecar] = containers;
+		const { containers, initContainers } = spec.deployment.podTemplateSpec.spec;
+		const [[proxy], [sidecar]] = [containers, initContainers];
 		expect(proxy.image).toBe(SIDECAR.image);
 		expect(sidecar).toMatchObject(SIDECAR);
 		expect(proxy.startupProbe.exec.command).toEqual(PROBE);

@@ -291,52 +291,58 @@ describe("the socket", () => {
 	});
 });
 
-describe.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("on %s", (signal) => {
-	/** A server with an event whose questions are in Kong's hands. */
-	async function startBusy(flags: string[] = []) {
-		const server = await startServer(DEDICATED, flags);
-		const client = await server.connect();
-		const instance = await client.startInstance(CONFIG);
-		await client.startEvent(instance);
-		return { server, client, instance };
-	}
+describe.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const)(
+	"on %s",
+	(signal) => {
+		/** A server with an event whose questions are in Kong's hands. */
+		async function startBusy(flags: string[] = []) {
+			const server = await startServer(DEDICATED, flags);
+			const client = await server.connect();
+			const instance = await client.startInstance(CONFIG);
+			await client.startEvent(instance);
+			return { server, client, instance };
+		}
 
-	test("an idle server removes its socket and ends well", async () => {
-		const server = await startServer(DEDICATED);
-		await (await server.connect()).startInstance(CONFIG);
-		server.signal(signal);
-		expect(await server.exited).toEqual({ code: 0, signal: null });
-		expect(readdirSync(join(server.socketPath, ".."))).toEqual([]);
-		expect(server.lines(/msg=stopp/)).toEqual([
-			`level=info msg=stopping signal=${signal} events=0`,
-			"level=info msg=stopped events=0",
-		]);
-	});
+		test("an idle server removes its socket and ends well", async () => {
+			const server = await startServer(DEDICATED);
+			await (await server.connect()).startInstance(CONFIG);
+			server.signal(signal);
+			expect(await server.exited).toEqual({ code: 0, signal: null });
+			expect(readdirSync(join(server.socketPath, ".."))).toEqual([]);
+			expect(server.lines(/msg=stopp/)).toEqual([
+				`level=info msg=stopping signal=${signal} events=0`,
+				"level=info msg=stopped events=0",
+			]);
+		});
 
-	test("an event in flight is finished, and a new one is left to the next server", async () => {
-		const { server, client, instance } = await startBusy();
-		const other = await server.connect();
-		server.signal(signal);
-		await until("it stops", () => server.output.includes("msg=stopping"));
-		expect(await isListening(server.socketPath)).toBe(false);
-		await expect(other.runPhase(instance, clientOf("bob"))).rejects.toThrow(
-			ConnectionLost,
-		);
-		const calls = await client.finishEvent(clientOf("alice"));
-		expect(calls.at(-1)?.method).toBe(SET_HEADER);
-		expect(await server.exited).toEqual({ code: 0, signal: null });
-		expect(readdirSync(join(server.socketPath, ".."))).toEqual([]);
-	});
+		test("an event in flight is finished, and a new one is left to the next server", async () => {
+			const { server, client, instance } = await startBusy();
+			const other = await server.connect();
+			server.signal(signal);
+			await until("it stops", () => server.output.includes("msg=stopping"));
+			await until(
+				"the socket is closed",
+				async () => !(await isListening(server.socketPath)),
+			);
+			await expect(other.runPhase(instance, clientOf("bob"))).rejects.toThrow(
+				ConnectionLost,
+			);
+			const calls = await client.finishEvent(clientOf("alice"));
+			expect(calls.at(-1)?.method).toBe(SET_HEADER);
+			expect(await server.exited).toEqual({ code: 0, signal: null });
+			expect(readdirSync(join(server.socketPath, ".."))).toEqual([]);
+		});
 
-	test("an event that does not end holds it up to the deadline, and is left to the next server", async () => {
-		const { server, client } = await startBusy(["--phase-timeout", "0.2"]);
-		await client.nextCall();
-		server.signal(signal);
-		expect(await server.exited).toEqual({ code: 0, signal: null });
-		expect(server.output).toContain("msg=stopped events=1");
-		await expect(client.finishEvent(clientOf("alice"))).rejects.toThrow();
-	});
-});
+		test("an event that does not end holds it up to the deadline, and is left to the next server", async () => {
+			const { server, client } = await startBusy(["--phase-timeout", "0.2"]);
+			await client.nextCall();
+			server.signal(signal);
+			expect(await server.exited).toEqual({ code: 0, signal: null });
+			expect(server.output).toContain("msg=stopped events=1");
+			await expect(client.finishEvent(clientOf("alice"))).rejects.toThrow();
+		});
+	},
+);
 
 describe("an instance", () => {
 	let server: ServerProcess;
