@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { JWK } from "jose";
-import { Document } from "yaml";
+import { Document, YAMLMap } from "yaml";
 import { Name } from "../plugins/x-custom-jwt";
 
 /** What a starter is made for. */
@@ -13,6 +13,10 @@ export interface StarterOptions {
 	gateway: string;
 	/** Whether to add the discovery document. */
 	discovery: boolean;
+	/** The claim `aud`; the backend's URL when there is none. */
+	audience?: string[];
+	/** Claims to set beside or in place of the starter's own, e.g. `{ sub: "$(consumer.id)" }`. */
+	claims?: Record<string, string>;
 }
 
 /** The vault reference of the private key, and the environment variable that Kong takes it from. */
@@ -32,38 +36,52 @@ const PROTOCOLS = ["http", "https"];
  * @returns the text of the file, and the API key of its example consumer
  */
 export function starter(
-	{ service, url, gateway, discovery }: StarterOptions,
+	{ service, url, gateway, discovery, audience, claims }: StarterOptions,
 	publicJwk: JWK,
 ): { text: string; apiKey: string } {
 	const base = gateway.replace(/\/+$/, "");
 	const issuer = `${base}/x-custom-jwt`;
 	const jku = `${issuer}/jwks`;
 	const apiKey = randomBytes(24).toString("base64url");
+	// One tag a Service, so that the starters of two Services do not delete each other's entities.
+	const tags = [`${Name}-${service}`];
 	const document = new Document({
 		_format_version: "3.0",
+		_info: { select_tags: tags },
 		services: [
 			{
 				name: service,
 				url,
+				tags: [...tags],
 				routes: [
 					{
 						name: service,
+						tags: [...tags],
 						protocols: [...PROTOCOLS],
 						paths: [`/${service}`],
-						plugins: [{ name: "key-auth", config: { hide_credentials: true } }],
+						plugins: [
+							{
+								name: "key-auth",
+								tags: [...tags],
+								config: { hide_credentials: true },
+							},
+						],
 					},
 				],
 				plugins: [
 					{
 						name: Name,
+						tags: [...tags],
 						config: {
 							iss: issuer,
 							jku,
 							private_jwk: KEY_REFERENCE,
 							auth_methods: ["key"],
+							...(audience && { audience }),
 							set_claims: {
 								client_id: "$(consumer.username)",
 								auth_method: "$(auth.method)",
+								...claims,
 							},
 						},
 					},
@@ -71,7 +89,7 @@ export function starter(
 			},
 		],
 		routes: [
-			published("x-custom-jwt-jwks", "/x-custom-jwt/jwks", {
+			published("x-custom-jwt-jwks", "/x-custom-jwt/jwks", tags, {
 				keys: [publicJwk],
 			}),
 			...(discovery
@@ -79,6 +97,7 @@ export function starter(
 						published(
 							"x-custom-jwt-discovery",
 							"/x-custom-jwt/.well-known/openid-configuration",
+							tags,
 							{
 								issuer,
 								jwks_uri: jku,
@@ -91,32 +110,44 @@ export function starter(
 				: []),
 		],
 		consumers: [
-			{ username: "example", keyauth_credentials: [{ key: apiKey }] },
+			{
+				username: "example",
+				tags: [...tags],
+				keyauth_credentials: [{ key: apiKey, tags: [...tags] }],
+			},
 		],
 	});
-	document.commentBefore = ` Made by x-custom-jwt init, to begin with: change what you like, then x-custom-jwt config check.
- The private key is not in here: Kong takes it from the environment variable ${KEY_VARIABLE}.`;
+	// On one line, which a Kong without database does not accept: it can be left out by grep.
+	const info = document.get("_info", true);
+	if (info instanceof YAMLMap) info.flow = true;
+	document.commentBefore = ` Written by x-custom-jwt init. Change what you like, then run x-custom-jwt config check.
+ The private key is not in this file: Kong reads it from the environment variable ${KEY_VARIABLE}.
+ decK changes and deletes only entities with the tag of _info. Keep that line for decK: without it a sync deletes everything that
+ is not in this file. Leave the line out for a Kong without database, which does not know it.`;
 	return { text: document.toString({ lineWidth: 0 }), apiKey };
 }
 
 /** A route that answers by itself, for browsers of every origin and for caches. */
-function published(name: string, path: string, body: object) {
+function published(name: string, path: string, tags: string[], body: object) {
 	return {
 		name,
+		tags: [...tags],
 		protocols: [...PROTOCOLS],
 		paths: [path],
 		plugins: [
 			{
 				name: "request-termination",
+				tags: [...tags],
 				config: {
 					status_code: 200,
 					content_type: "application/json",
 					body: `${JSON.stringify(body, null, 2)}\n`,
 				},
 			},
-			{ name: "cors", config: { origins: ["*"] } },
+			{ name: "cors", tags: [...tags], config: { origins: ["*"] } },
 			{
 				name: "response-transformer",
+				tags: [...tags],
 				config: {
 					add: { headers: [`Cache-Control:public, max-age=${MAX_AGE}`] },
 				},

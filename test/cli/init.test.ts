@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import {
+	cpSync,
 	mkdirSync,
 	readdirSync,
 	readFileSync,
@@ -6,15 +8,40 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
+import { importKey } from "../../jwk/import-key";
 import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
-import { loadDeclarative } from "../../local/gateway/entities";
+import { parseDeclarative } from "../../local/gateway/entities";
 import { send } from "../../local/http";
+import { packageRoot } from "../../schema/package-root";
 import { run } from "../support/cli";
 import { dedicatedServer, temporaryFolder } from "../support/server";
 
 const folder = join(temporaryFolder(), "starter");
 const file = join(folder, "kong.yml");
+/** Where entities are in declarative configuration. */
+const COLLECTIONS = [
+	"services",
+	"routes",
+	"plugins",
+	"consumers",
+	"keyauth_credentials",
+];
+
+/** The starter for a Kong without database, by the printed command. */
+function withoutDatabase(): string {
+	return readFileSync(file, "utf8").replace(/^_info:.*\n/m, "");
+}
+
+/** A git repository with a copy of a folder in it. */
+function repositoryWith(folder: string): string {
+	const repository = temporaryFolder();
+	execFileSync("git", ["init", "--quiet", repository]);
+	cpSync(folder, join(repository, "starter"), { recursive: true });
+	return repository;
+}
+
 const VARIABLE = "X_CUSTOM_JWT_PRIVATE_JWK";
 
 let printed: string;
@@ -45,7 +72,49 @@ test("config check finds no fault in the starter", async () => {
 
 test("the printed steps begin with the plugin itself, and name the command as it was called", () => {
 	expect(printed).toMatch(/^1\. put the plugin into Kong: .*docs\//m);
-	expect(printed).toContain(`npx x-custom-jwt config check ${file}\n`);
+	expect(printed).toContain(
+		`npx kong-plugin-x-custom-jwt config check ${file}\n`,
+	);
+});
+
+test("the printed steps show a diff before the sync", () => {
+	const diff = printed.indexOf(`deck gateway diff ${file}`);
+	const sync = printed.indexOf(`deck gateway sync ${file}`);
+	expect(diff).toBeGreaterThan(0);
+	expect(sync).toBeGreaterThan(diff);
+});
+
+test("decK touches only what the starter made: it selects a tag, which every entity has", () => {
+	const { _format_version, _info, ...entities } = parse(
+		readFileSync(file, "utf8"),
+	);
+	const tags = ["x-custom-jwt-orders"];
+	expect(_info).toEqual({ select_tags: tags });
+	let count = 0;
+	JSON.stringify(entities, (name, value) => {
+		if (Array.isArray(value) && COLLECTIONS.includes(name))
+			for (const entity of value) {
+				expect(entity).toMatchObject({ tags });
+				count += 1;
+			}
+		return value;
+	});
+	expect(count).toBe(14);
+});
+
+test("without the line _info the starter is for a Kong without database, as the printed step says", () => {
+	expect(printed).toContain(`grep -v '^_info:' ${file}`);
+	const { _info, ...starter } = parse(readFileSync(file, "utf8"));
+	expect(parse(withoutDatabase())).toEqual(starter);
+});
+
+test("git takes nothing of the folder", () => {
+	const listed = execFileSync(
+		"git",
+		["ls-files", "--others", "--exclude-standard"],
+		{ cwd: repositoryWith(folder), encoding: "utf8" },
+	);
+	expect(listed).toBe("");
 });
 
 test("the starter and its keys are for nobody else to read, and the private key is not in it", () => {
@@ -59,7 +128,7 @@ test("the starter runs: the printed request gets a token that the published key 
 	const key = readFileSync(join(folder, "keys/private-jwk.json"), "utf8");
 	process.env[VARIABLE] = key;
 	demo = await startDemo({
-		configuration: loadDeclarative([file]),
+		configuration: parseDeclarative(withoutDatabase(), file),
 		pluginServerCommand: dedicatedServer(),
 		algorithms: ["ES256"],
 		log: () => {},
@@ -114,6 +183,50 @@ const initIn = (folder: string) =>
 			" ",
 		),
 	);
+
+test.each(["client-key.pem", "RS256-jwk-private.json"])(
+	"--key takes the key of %s, --audience and --claims what the token says",
+	async (key) => {
+		const own = join(temporaryFolder(), "own");
+		const { code } = await run([
+			...["init", "--service", "s", "--url", "http://s"],
+			...["--gateway", "http://g", "--out", own],
+			...["--key", join(packageRoot(), "test-keys", key)],
+			...["--audience", "urn:s", "--claims", '{"sub":"$(consumer.id)"}'],
+		]);
+		expect(code).toBe(0);
+		const [{ plugins }] = parse(
+			readFileSync(join(own, "kong.yml"), "utf8"),
+		).services;
+		expect(plugins[0].config).toMatchObject({
+			audience: ["urn:s"],
+			set_claims: {
+				client_id: "$(consumer.username)",
+				sub: "$(consumer.id)",
+			},
+		});
+		const jwk = JSON.parse(
+			readFileSync(join(own, "keys/private-jwk.json"), "utf8"),
+		);
+		const file = readFileSync(join(packageRoot(), "test-keys", key), "utf8");
+		expect(jwk).toMatchObject(importKey(file).jwk);
+	},
+);
+
+test.each([
+	["--claims", "[]", "JSON object"],
+	["--claims", "{", "JSON object"],
+	["--key", "package.json", "package.json: "],
+	["--key", "test-keys/HS256-jwk.json", "symmetric"],
+])("%s %s is invalid, and nothing is written", async (option, value, why) => {
+	const no = join(temporaryFolder(), "no");
+	const { code, stderr } = await run([
+		..."init --service s --url http://s --gateway http://g --out".split(" "),
+		...[no, option, value],
+	]);
+	expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+	expect(() => statSync(no)).toThrow("ENOENT");
+});
 
 test("a starter that is there is not overwritten", async () => {
 	const before = readFileSync(file, "utf8");
