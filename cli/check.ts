@@ -3,14 +3,15 @@ import type { JWK } from "jose";
 import {
 	type Configuration,
 	configOf,
+	expressionRoutes,
 	fieldPosition,
-	jwksMap,
+	findJwks,
+	type JwksLookup,
 	membersOf,
 	type PluginEntry,
 	pluginsOn,
 	type Route,
 	type ServedJwks,
-	servedJwks,
 } from "../declarative/model";
 import { pathFault } from "../declarative/paths";
 import {
@@ -88,9 +89,9 @@ export async function checkConfiguration(
 	const sets = new Map<PluginEntry, ServedJwks>();
 	for (const entry of entries) {
 		const { jku = configSchema.properties.jku.default } = configOf(entry);
-		const served = servedJwks(configuration, jku);
+		const found = findJwks(configuration, jku);
+		const { served, map } = found;
 		if (served) sets.set(served.plugin, served);
-		const map = jwksMap(configuration, jku);
 		if (map)
 			findings.push({
 				...positionOf(map.plugin.file, map.body),
@@ -100,6 +101,7 @@ export async function checkConfiguration(
 		findings.push(
 			...checkFields(entry),
 			...checkRoutes(configuration, entry),
+			...checkRouting(configuration, entry, found),
 			...(await checkPublished(entry, served)),
 		);
 	}
@@ -324,6 +326,51 @@ function checkIntrospection(
 		);
 }
 
+/** Whether the route that Kong chooses at `jku` is the one with the JWK Set. */
+function checkRouting(
+	configuration: Configuration,
+	entry: PluginEntry,
+	{ served, map, winner, loser, tied }: JwksLookup,
+): Finding[] {
+	const { jku } = configOf(entry);
+	const at = (severity: Finding["severity"], message: string) => [
+		finding(entry, "jku", severity, message),
+	];
+	if (jku === "")
+		return at(
+			"info",
+			"jku is empty, so the JWK Set that has the key is not known here and was not checked",
+		);
+	if (loser && winner)
+		return at(
+			"error",
+			`at jku Kong chooses route ${winner.name} (${placeOf(winner)}), not route ${loser.name}, which has the JWK Set, so backends cannot fetch it. Give route ${loser.name} the hosts, methods or regex_priority that route ${winner.name} has`,
+		);
+	if (served || map)
+		return tied
+			? at(
+					"warning",
+					`another route has the same priority at jku as route ${winner?.name}, so that only ids decide which one Kong chooses: give route ${winner?.name} a host or a longer path`,
+				)
+			: [];
+	const expressions = expressionRoutes(configuration);
+	if (expressions.length)
+		return expressions.map((route) => ({
+			...positionOf(route.file, route.map),
+			severity: "info",
+			message: `route ${route.name} has an expression, which is not read here: whether it serves the JWK Set at jku of ${entry.scope} was not checked`,
+		}));
+	return at(
+		"info",
+		"no route here serves the JWK Set at jku: whether it has the key was not checked",
+	);
+}
+
+function placeOf({ file, map }: Route): string {
+	const { line, column } = positionOf(file, map);
+	return `${file.path}:${line}:${column}`;
+}
+
 /** Whether the key that signs is in the JWK Set at `jku`. */
 async function checkPublished(
 	entry: PluginEntry,
@@ -335,14 +382,7 @@ async function checkPublished(
 		severity: Finding["severity"],
 		message: string,
 	) => [finding(entry, field, severity, message)];
-	if (!served)
-		return at(
-			"jku",
-			"info",
-			config.jku === ""
-				? "jku is empty, so the JWK Set that has the key is not known here and was not checked"
-				: "no route here serves the JWK Set at jku: whether it has the key was not checked",
-		);
+	if (!served) return [];
 	const keys = keysOf(served);
 	if (!keys) return [];
 	let signing: ReturnType<typeof signingOf>;

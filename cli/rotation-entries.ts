@@ -3,10 +3,11 @@ import type { Scalar } from "yaml";
 import {
 	type Configuration,
 	configOf,
+	expressionRoutes,
 	fieldPosition,
+	findJwks,
 	type PluginEntry,
 	type ServedJwks,
-	servedJwks,
 } from "../declarative/model";
 import { isReference } from "../declarative/references";
 import { type Edit, positionAt } from "../declarative/text";
@@ -93,14 +94,26 @@ export async function setsOf(
 			throw new BadUse(
 				`the jku of ${entry.scope} is empty, so its JWK Set cannot be found: rotate by hand (docs/keys.md)`,
 			);
-		const set = servedJwks(configuration, jku);
+		const { served: set, winner, loser } = findJwks(configuration, jku);
+		if (loser && winner)
+			throw new BadUse(
+				`at the jku of ${entry.scope} Kong chooses route ${winner.name}, not route ${loser.name}, which has the JWK Set: see config check`,
+			);
 		if (!set)
 			throw new BadUse(
-				`no route here serves the JWK Set at the jku of ${entry.scope}: give all files with --config`,
+				`no route here serves the JWK Set at the jku of ${entry.scope}: ${notFoundAdvice(configuration)}`,
 			);
 		served.set(set.body, set);
 	}
 	return Promise.all([...served.values()].map(readSet));
+}
+
+/** What to do when no route serves a JWK Set. */
+function notFoundAdvice(configuration: Configuration): string {
+	const [route] = expressionRoutes(configuration);
+	return route
+		? `route ${route.name} has an expression, which is not read here, so rotate by hand (docs/keys.md)`
+		: "give all files with --config";
 }
 
 async function readSet({

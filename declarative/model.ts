@@ -1,6 +1,15 @@
 import { isMap, isScalar, type Node, type Scalar, type YAMLMap } from "yaml";
-import { bestRoute } from "./paths";
 import { readInput } from "./read-file";
+import { isReference } from "./references";
+import {
+	idOfName,
+	type Matchable,
+	makeRouter,
+	matchableOf,
+	type Ranked,
+	type RoutedRequest,
+	requestFor,
+} from "./router";
 import {
 	contentOf,
 	lookup,
@@ -24,7 +33,8 @@ export interface Entity {
 /** A route, and the service it leads to. */
 export interface Route extends Entity {
 	paths: string[];
-	hosts: string[];
+	/** What Kong's router looks at. */
+	matchable: Matchable;
 	service: Entity | undefined;
 }
 
@@ -46,6 +56,8 @@ export interface Configuration {
 	consumers: Entity[];
 	/** All enabled plugin entries. */
 	plugins: PluginEntry[];
+	/** Ranks the routes that match a request as Kong does. */
+	rank(request: RoutedRequest): Ranked<Route>[];
 }
 
 /**
@@ -104,7 +116,12 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 	];
 	const enabled = ({ file, map }: PluginEntry) =>
 		plain(file, map, "enabled") !== false;
-	return { files, routes, consumers, plugins: plugins.filter(enabled) };
+	const routed = routes.filter(
+		({ service }) =>
+			!service || plain(service.file, service.map, "enabled") !== false,
+	);
+	const rank = makeRouter(routed, ({ matchable }) => matchable);
+	return { files, routes, consumers, plugins: plugins.filter(enabled), rank };
 }
 
 /** The entities in a list that is a member of another. */
@@ -129,13 +146,30 @@ function routeOf(
 	map: YAMLMap,
 	service: Entity | undefined,
 ): Route {
-	return {
-		...entity(file, map),
-		paths: texts(plain(file, map, "paths")),
-		hosts: texts(plain(file, map, "hosts")),
-		service,
-	};
+	const own = entity(file, map);
+	const members: Record<string, unknown> = {};
+	for (const key of ROUTING) members[key] = plain(file, map, key);
+	const id = plain(file, map, "id");
+	const matchable = matchableOf(
+		members,
+		typeof id === "string" ? id : idOfName(own.name),
+	);
+	return { ...own, paths: [...(matchable.paths ?? [])], matchable, service };
 }
+
+/** The members of a route by which Kong finds it. */
+const ROUTING = [
+	"destinations",
+	"expression",
+	"headers",
+	"hosts",
+	"methods",
+	"paths",
+	"protocols",
+	"regex_priority",
+	"snis",
+	"sources",
+];
 
 function pluginEntry(
 	file: SourceFile,
@@ -230,72 +264,88 @@ export function membersOf(
 		}));
 }
 
-/** The JWK Set that a route serves. */
-export interface ServedJwks {
-	route: Route;
-	/** The entry of request-termination that answers with it. */
-	plugin: PluginEntry;
-	body: Scalar<string>;
-}
-
 /** What a route answers by itself, and which entry of request-termination does it. */
-interface Answer {
+export interface Answer {
 	route: Route;
+	/** The entry of request-termination that answers. */
 	plugin: PluginEntry;
 	body: Node | undefined;
 }
 
+/** The JWK Set that a route serves. */
+export interface ServedJwks extends Answer {
+	body: Scalar<string>;
+}
+
+/** What Kong answers at the URL of a JWK Set. */
+export interface JwksLookup {
+	/** The JWK Set, when Kong's route for the URL serves one. */
+	served?: ServedJwks;
+	/** A YAML map in place of a JWK Set, which Kong rejects: its `body` is a string. */
+	map?: Answer & { body: YAMLMap };
+	/** The route that Kong chooses. */
+	winner?: Route;
+	/** A route that would serve the JWK Set, if the winner did not match too. */
+	loser?: Route;
+	/** Whether the winner and another route have the same priority, so that ids decide. */
+	tied?: boolean;
+}
+
 /**
- * The JWK Set that Kong serves at a URL.
+ * What Kong answers at the URL of a JWK Set.
  *
- * @param jku the URL; its path decides, since the host is whatever the gateway is called
- * @returns nothing when no route of the configuration has this path or it does not answer by itself
+ * @param jku the URL
  */
-export function servedJwks(
+export function findJwks(
 	configuration: Configuration,
 	jku: unknown,
-): ServedJwks | undefined {
-	const answer = answerAt(configuration, jku);
-	if (!answer) return undefined;
-	const { body, ...where } = answer;
-	return isScalar<string>(body) && typeof body.value === "string"
-		? { ...where, body }
-		: undefined;
+): JwksLookup {
+	if (typeof jku !== "string" || !URL.canParse(jku)) return {};
+	const request = requestFor(jku);
+	const ranked = configuration.rank(request);
+	const [first] = ranked;
+	if (!first) return {};
+	const found = ranked
+		.map(({ route }) => jwksAnswer(configuration, route, request.path))
+		.find((answer) => answer !== undefined);
+	const winner = first.route;
+	if (!found) return { winner };
+	if (found.route !== winner) return { winner, loser: found.route };
+	const { tied } = first;
+	if (isMap(found.body))
+		return { winner, tied, map: { ...found, body: found.body } };
+	return isScalar<string>(found.body) && typeof found.body.value === "string"
+		? { winner, tied, served: { ...found, body: found.body } }
+		: { winner, tied };
 }
 
-/** Where the JWK Set at a URL is given as a YAML map, which Kong refuses: its `body` is a text. */
-export function jwksMap(
+/** What a route answers, unless that is clearly something other than a JWK Set, as of a mock or a health check. */
+function jwksAnswer(
 	configuration: Configuration,
-	jku: unknown,
-): (Omit<Answer, "body"> & { body: YAMLMap }) | undefined {
-	const answer = answerAt(configuration, jku);
-	return answer && isMap(answer.body)
-		? { ...answer, body: answer.body }
-		: undefined;
-}
-
-function answerAt(
-	configuration: Configuration,
-	jku: unknown,
+	route: Route,
+	path: string,
 ): Answer | undefined {
-	if (typeof jku !== "string" || !URL.canParse(jku)) return undefined;
-	const { pathname, hostname } = new URL(jku);
-	const route = bestRoute(
-		configuration.routes.filter(
-			({ hosts }) => hosts.length === 0 || hosts.includes(hostname),
-		),
-		({ paths }) => paths,
-		pathname,
-	);
-	if (!route) return undefined;
 	const plugin = pluginsOn(configuration, route).find(
 		({ name }) => name === "request-termination",
 	);
-	return plugin && { route, plugin, body: fieldNode(plugin, "body") };
+	if (!plugin) return undefined;
+	const body = fieldNode(plugin, "body");
+	const answer = { route, plugin, body };
+	if (isMap(body))
+		return lookup(plugin.file, body, "keys") || lookup(plugin.file, body, "kty")
+			? answer
+			: undefined;
+	if (!isScalar(body) || typeof body.value !== "string") return undefined;
+	const isMeant =
+		isReference(body.value) ||
+		/"(keys|kty)"/.test(body.value) ||
+		route.paths.some((own) => own === path);
+	return isMeant ? answer : undefined;
 }
 
-function texts(value: unknown): string[] {
-	return Array.isArray(value) ? value.map(String) : [];
+/** The routes with an expression of the flavor `expressions`, which is not read here. */
+export function expressionRoutes({ routes }: Configuration): Route[] {
+	return routes.filter(({ matchable }) => matchable.expression !== undefined);
 }
 
 /** What an entity refers to: decK and Kong take a name, or a map of a name or an id. */

@@ -4,7 +4,7 @@ import { RE2JS } from "re2js";
 export interface PathMatch {
 	/** A regular expression, `~…` in the route, wins over every prefix (Kong: router). */
 	isRegex: boolean;
-	/** Of the route's path, in characters: the longer one wins. */
+	/** Of the route's path, in characters: the longer prefix wins. */
 	length: number;
 	/** The part of the request's path that it fits, which `strip_path` takes away. */
 	matched: string;
@@ -28,8 +28,8 @@ export function matchPath(
 			? { isRegex: false, length: path.length, matched: path }
 			: undefined;
 	const matcher = compile(path)?.matcher(pathname);
-	if (!matcher?.lookingAt()) return undefined;
-	const matched = pathname.slice(0, matcher.end());
+	if (!matcher?.find()) return undefined;
+	const matched = pathname.slice(matcher.start(), matcher.end());
 	return { isRegex: true, length: path.length, matched };
 }
 
@@ -49,7 +49,8 @@ function compile(path: string): RE2JS | undefined {
 
 function parse(expression: string): RE2JS | undefined {
 	try {
-		return RE2JS.compile(expression);
+		// As Kong does it, so that of alternatives only the first begins at the beginning.
+		return RE2JS.compile(`^${expression}`);
 	} catch {
 		return undefined;
 	}
@@ -66,22 +67,8 @@ export function bestMatch(
 		.sort(byPrecedence)[0];
 }
 
-/** The route that Kong chooses for a request's path, as far as paths decide. */
-export function bestRoute<R>(
-	routes: readonly R[],
-	pathsOf: (route: R) => readonly string[],
-	pathname: string,
-): R | undefined {
-	const [best] = routes
-		.flatMap((route) => {
-			const match = bestMatch(pathsOf(route), pathname);
-			return match ? [{ route, match }] : [];
-		})
-		.sort((a, b) => byPrecedence(a.match, b.match));
-	return best?.route;
-}
-
-/** Orders matches by the one Kong chooses: regular expressions first, then the longer path. */
+/** Orders matches by the one Kong chooses: regular expressions first, in their order, then the longer path. */
 function byPrecedence(a: PathMatch, b: PathMatch): number {
-	return Number(b.isRegex) - Number(a.isRegex) || b.length - a.length;
+	if (a.isRegex || b.isRegex) return Number(b.isRegex) - Number(a.isRegex);
+	return b.length - a.length;
 }

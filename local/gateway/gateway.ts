@@ -9,7 +9,11 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { bestRoute } from "../../declarative/paths";
+import {
+	makeRouter,
+	matchableOf,
+	type RoutedRequest,
+} from "../../declarative/router";
 import { close } from "../http";
 import { makeCertificate } from "./certificate";
 import type { Entities, PluginEntity, ServedRoute } from "./entities";
@@ -84,6 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		return fetch(url, init);
 	}) as typeof fetch;
 	let plans = plan(options.configuration);
+	let router = routerOf(options.configuration);
 	const agent = new Agent({ keepAlive: true });
 
 	/** What runs on each route, in the order it runs. */
@@ -131,7 +136,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		// nginx takes one line of it, so that plugins cannot read different ones (Kong fact).
 		if ((incoming.headersDistinct.authorization?.length ?? 0) > 1)
 			return send(response, errorExit(id, 400, BAD_REQUEST));
-		const route = matchRoute([...plans.keys()], incoming);
+		const [ranked] = router(routedRequest(incoming, protocol));
+		const route = ranked?.route;
 		if (!route) return send(response, errorExit(id, 404, NO_ROUTE));
 		if (!route.entity.protocols.includes(protocol)) {
 			const upgrade = { connection: "Upgrade", upgrade: "TLS/1.2, HTTP/1.1" };
@@ -198,6 +204,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		certificate: server.cert,
 		reload: (configuration) => {
 			plans = plan(configuration);
+			router = routerOf(configuration);
 			for (const external of options.externalPlugins) external.closeInstances();
 		},
 		close: async () => {
@@ -207,13 +214,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 	};
 }
 
-/** Kong's router, as far as paths go. */
-function matchRoute(
-	routes: ServedRoute[],
+function routerOf({ routes }: Entities) {
+	return makeRouter(routes, ({ entity }) => matchableOf(entity, entity.id));
+}
+
+/** A request as Kong's router sees it. */
+function routedRequest(
 	incoming: IncomingMessage,
-): ServedRoute | undefined {
-	const { pathname } = requestUrl(incoming);
-	return bestRoute(routes, ({ entity }) => entity.paths, pathname);
+	scheme: "http" | "https",
+): RoutedRequest {
+	const { socket, headersDistinct, method = "GET" } = incoming;
+	const { host = "" } = incoming.headers;
+	const [, name = host, port] = /^([^:]*):(\d+)$/.exec(host) ?? [];
+	const sni = "servername" in socket ? socket.servername : undefined;
+	return {
+		method,
+		scheme,
+		host: name,
+		ports: [Number(port ?? socket.localPort)],
+		path: requestUrl(incoming).pathname,
+		...(typeof sni === "string" && { sni }),
+		headers: headersDistinct as Record<string, string[]>,
+	};
 }
 
 /** `kong.response.exit`: an object becomes JSON. */

@@ -5,6 +5,7 @@ test.each([
 	["~/api/\\d+$", "/api/42", "/api/42"],
 	["~/api/\\d+", "/api/42/x", "/api/42"],
 	["~/(?<id>[a-z]+)/end", "/abc/end", "/abc/end"],
+	["~/a|/b", "/x/b", "/b"],
 ])("%s fits %s", (path, pathname, matched) => {
 	expect(bestMatch([path], pathname)?.matched).toBe(matched);
 });
@@ -17,8 +18,8 @@ test.each([
 	expect(bestMatch([path], pathname)).toBeUndefined();
 });
 
-test("a regular expression wins over a longer prefix, the longer one over the shorter", () => {
-	const paths = ["/api/orders/1", "~/api", "~/api/\\w+"];
+test("a regular expression wins over a longer prefix, the first one over the others", () => {
+	const paths = ["/api/orders/1", "~/api/\\w+", "~/api"];
 	expect(bestMatch(paths, "/api/orders/1")?.matched).toBe("/api/orders");
 });
 

@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { checkConfiguration } from "../../cli/check";
+import { select, setsOf } from "../../cli/rotation-entries";
+import { readConfiguration } from "../../declarative/model";
+import { Name } from "../../plugins/x-custom-jwt";
+import { packageRoot } from "../../schema/package-root";
+
+const read = (name: string) =>
+	readConfiguration([join(packageRoot(), "test/fixtures/cases", name)]);
+
+/** The findings on a file, as lines without the file's name. */
+async function check(name: string): Promise<string[]> {
+	const findings = await checkConfiguration(read(name));
+	return findings.map(
+		({ line, column, severity, message }) =>
+			`${line}:${column} ${severity}: ${message}`,
+	);
+}
+
+describe("config check names the route that Kong chooses in place of the JWKS route:", () => {
+	test.each([
+		"hosts-shadow-jwks.yml",
+		"methods-shadow-jwks.yml",
+		"regex-priority.yml",
+	])("%s", async (name) => {
+		const findings = await check(name);
+		expect(findings).toEqual([
+			expect.stringMatching(
+				/error: .* at jku Kong chooses route shop \(.*:6:9\), not route x-custom-jwt-jwks, which/,
+			),
+		]);
+		const configuration = read(name);
+		const entries = select(configuration, { plugin: Name });
+		await expect(setsOf(configuration, entries)).rejects.toThrow(
+			"Kong chooses route shop, not route x-custom-jwt-jwks",
+		);
+	});
+});
+
+test.each(["jwks-by-host-only.yml", "jwks-host-with-port.yml"])(
+	"the JWKS route of %s is found, and its key too",
+	async (name) => {
+		expect(await check(name)).toEqual([]);
+		const configuration = read(name);
+		const entries = select(configuration, { plugin: Name });
+		const [set] = await setsOf(configuration, entries);
+		expect(set?.keys.map(({ jwk }) => jwk.kid)).toEqual(["field-1"]);
+	},
+);
+
+test("routes with expressions are named as not read", async () => {
+	const findings = await check("expressions.yml");
+	expect(findings).toContainEqual(
+		expect.stringContaining(
+			"info: route x-custom-jwt-jwks has an expression, which is not read here",
+		),
+	);
+	expect(findings.join()).not.toContain("error");
+});
