@@ -19,7 +19,12 @@ import {
 	isReference,
 	isVaultReference,
 } from "../declarative/references";
-import { type Position, positionAt, positionOf } from "../declarative/text";
+import {
+	contentOf,
+	type Position,
+	positionAt,
+	positionOf,
+} from "../declarative/text";
 import { canonical, formFault } from "../jwk/canonical";
 import { certificateFault } from "../jwk/certificates";
 import { interopWarnings } from "../jwk/interop";
@@ -207,7 +212,7 @@ function isInPackage(path: string): boolean {
 /** Fields that are given as null, which Kong takes for none. */
 function nullFields({ configs, file }: PluginEntry): string[] {
 	return configs.flatMap((map) =>
-		Object.entries(map.toJS(file.document))
+		Object.entries(Object(contentOf(file, map)))
 			.filter(([, value]) => value === null)
 			.map(([field]) => field),
 	);

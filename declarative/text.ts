@@ -1,4 +1,5 @@
 import {
+	type Alias,
 	Composer,
 	CST,
 	type Document,
@@ -11,6 +12,7 @@ import {
 	type Pair,
 	Parser,
 	type Scalar,
+	type Tags,
 	visit,
 	type YAMLMap,
 } from "yaml";
@@ -26,6 +28,8 @@ export interface SourceFile {
 	lines: LineCounter;
 	/** What makes it unreadable; when there is any, nothing else is known of the file. */
 	faults: { message: string; offset: number }[];
+	/** What each alias stands for. */
+	aliases: ReadonlyMap<Alias, Node>;
 }
 
 /** A place in a file, as editors and compilers write it: both from 1. */
@@ -44,12 +48,7 @@ export function parseSource(text: string, path: string): SourceFile {
 	const lines = new LineCounter();
 	const readable = hideQuotes(text);
 	const tokens = [...new Parser(lines.addNewLine).parse(readable)];
-	const [document, second] = new Composer({
-		keepSourceTokens: true,
-		merge: true,
-		// A pretty error quotes the line, and there may be a key on it.
-		prettyErrors: false,
-	}).compose(tokens, true, readable.length);
+	const [document, second] = compose(tokens, readable.length, path);
 	if (!document) throw new Unreadable(`${path}: empty`);
 	const faults = document.errors.map(({ code, pos }) => ({
 		message: `not YAML that Kong could read: ${code.toLowerCase().replaceAll("_", " ")}`,
@@ -62,24 +61,41 @@ export function parseSource(text: string, path: string): SourceFile {
 		});
 	if (!isMap(document.contents))
 		faults.push({ message: "a map is expected", offset: 0 });
+	const aliases = new Map<Alias, Node>();
+	const anchors = new Map<string, Node>();
 	visit(document, {
 		Scalar(_, node) {
+			if (node.anchor) anchors.set(node.anchor, node);
 			if (typeof node.value === "string") node.value = showQuotes(node.value);
 		},
+		Map(_, map) {
+			if (map.anchor) anchors.set(map.anchor, map);
+			const key = repeatedKey(map);
+			if (key)
+				faults.push({
+					message: "not YAML that Kong could read: duplicate key",
+					offset: key.range?.[0] ?? 0,
+				});
+		},
+		Seq(_, seq) {
+			if (seq.anchor) anchors.set(seq.anchor, seq);
+		},
 		Alias(_, alias) {
-			if (!alias.resolve(document))
+			const node = anchors.get(alias.source);
+			if (node) aliases.set(alias, node);
+			else
 				faults.push({
 					message: `no anchor &${alias.source} before this alias`,
 					offset: alias.range?.[0] ?? 0,
 				});
 		},
 	});
-	if (!faults.length && !resolves(document))
+	if (!faults.length && !isBounded(document.contents, aliases))
 		faults.push({
 			message: "an anchor contains an alias to itself, or aliases multiply",
 			offset: 0,
 		});
-	return { path, text, document, tokens, lines, faults };
+	return { path, text, document, tokens, lines, faults, aliases };
 }
 
 /** A character that no file has, as long as a quote, so that places stay what they are. */
@@ -100,16 +116,87 @@ function showQuotes(text: string): string {
 	return text.replaceAll(HIDDEN_QUOTE, '"');
 }
 
-/** More than files have; what multiplies aliases of aliases to fill the memory has still more. */
-const ALIASES = { maxAliasCount: 10_000 };
-
-function resolves(document: Document): boolean {
+/** Composes a document as Kong (lyaml) and decK read it: YAML 1.1, with merge keys. */
+function compose(tokens: CST.Token[], length: number, path: string) {
 	try {
-		document.toJS(ALIASES);
-		return true;
-	} catch {
-		return false;
+		return [
+			...new Composer({
+				keepSourceTokens: true,
+				schema: "yaml-1.1",
+				version: "1.1",
+				merge: true,
+				customTags: (tags) => tags.filter(isTag).filter(isKongs).map(asKong),
+				// Compares each key with each other; `repeatedKey` does not.
+				uniqueKeys: false,
+				// A pretty error quotes the line, and there may be a key on it.
+				prettyErrors: false,
+			}).compose(tokens, true, length),
+		];
+	} catch (error) {
+		if (error instanceof RangeError)
+			throw new Unreadable(`${path}: its values are nested too deeply`);
+		throw error;
 	}
+}
+function isTag(tag: Tags[number]): tag is Exclude<Tags[number], string> {
+	return typeof tag !== "string";
+}
+
+/** Kong and decK read what looks like a date as a string. */
+function isKongs({ tag }: Exclude<Tags[number], string>): boolean {
+	return tag !== "tag:yaml.org,2002:timestamp";
+}
+
+/** To them `y` and `n` are strings. */
+function asKong(tag: Exclude<Tags[number], string>) {
+	if (tag.collection || tag.tag !== "tag:yaml.org,2002:bool") return tag;
+	const isTrue = tag.test?.test("true");
+	return {
+		...tag,
+		test: isTrue
+			? /^(?:[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/
+			: /^(?:[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,
+	};
+}
+
+/** The first key that a map has twice. */
+function repeatedKey(map: YAMLMap): Scalar | undefined {
+	const seen = new Set<unknown>();
+	for (const { key } of map.items) {
+		if (!isScalar(key) || typeof key.value === "symbol") continue;
+		if (seen.has(key.value)) return key;
+		seen.add(key.value);
+	}
+	return undefined;
+}
+
+/** More values than files have, with aliases followed; what multiplies aliases to fill the memory has still more. */
+const MAX_VALUES = 2_000_000;
+
+/** Whether a document stays small with aliases followed, and no anchor contains itself. */
+function isBounded(
+	contents: unknown,
+	aliases: ReadonlyMap<Alias, Node>,
+): boolean {
+	const sizes = new Map<unknown, number>();
+	const sizeOf = (node: unknown): number => {
+		const known = sizes.get(node);
+		if (known !== undefined) return known;
+		// Until it is known, so that an alias to what is around it has no end.
+		sizes.set(node, Number.POSITIVE_INFINITY);
+		const children = isAlias(node)
+			? [aliases.get(node)]
+			: isMap(node)
+				? node.items.map(({ value }) => value)
+				: isSeq(node)
+					? node.items
+					: [];
+		let size = 1;
+		for (const child of children) size += sizeOf(child);
+		sizes.set(node, size);
+		return size;
+	};
+	return sizeOf(contents) <= MAX_VALUES;
 }
 
 /** Where a node stands. */
@@ -134,28 +221,44 @@ export function lookup(
 	map: YAMLMap,
 	key: string,
 ): Node | undefined {
-	const own = map.items.find((pair) => keyOf(pair) === key);
-	if (own) return follow(file, own.value);
+	return membersOf(file, map).get(key);
+}
+
+const members = new WeakMap<YAMLMap, Map<unknown, Node | undefined>>();
+
+/** The members of a map by name; its own come before those it merges, of these the first. */
+function membersOf(
+	file: SourceFile,
+	map: YAMLMap,
+): Map<unknown, Node | undefined> {
+	const known = members.get(map);
+	if (known) return known;
+	const found = new Map<unknown, Node | undefined>();
+	for (const pair of map.items)
+		if (keyOf(pair) !== "<<") found.set(keyOf(pair), follow(file, pair.value));
 	for (const pair of map.items) {
 		if (keyOf(pair) !== "<<") continue;
 		const merged = follow(file, pair.value);
 		for (const item of isSeq(merged) ? merged.items : [merged]) {
 			const source = follow(file, item);
-			const found = isMap(source) ? lookup(file, source, key) : undefined;
-			if (found) return found;
+			if (!isMap(source)) continue;
+			for (const [key, node] of membersOf(file, source))
+				if (!found.has(key)) found.set(key, node);
 		}
 	}
-	return undefined;
+	members.set(map, found);
+	return found;
 }
 
 function keyOf({ key }: Pair<unknown, unknown>): unknown {
 	if (!isScalar(key)) return undefined;
 	// The library's merge key is a symbol.
-	return typeof key.value === "symbol" ? key.value.description : key.value;
+	if (typeof key.value === "symbol") return key.value.description;
+	return key.value === null ? "" : String(key.value);
 }
 
 function follow(file: SourceFile, node: unknown): Node | undefined {
-	if (isAlias(node)) return node.resolve(file.document);
+	if (isAlias(node)) return file.aliases.get(node);
 	return isMap(node) || isSeq(node) || isScalar(node) ? node : undefined;
 }
 
@@ -174,9 +277,27 @@ export function plain(file: SourceFile, map: YAMLMap, key: string): unknown {
 	return node && contentOf(file, node);
 }
 
-/** The value of a node. */
-export function contentOf({ document }: SourceFile, node: Node): unknown {
-	return node.toJS(document, ALIASES);
+const contents = new WeakMap<Node, unknown>();
+
+/** The value of a node, with aliases and merge keys followed. It is shared: do not change it. */
+export function contentOf(file: SourceFile, node: Node): unknown {
+	if (isScalar(node)) return node.value;
+	if (contents.has(node)) return contents.get(node);
+	const value = isSeq(node)
+		? node.items.map((item) => {
+				const found = follow(file, item);
+				return found ? contentOf(file, found) : null;
+			})
+		: isMap(node)
+			? Object.fromEntries(
+					[...membersOf(file, node)].map(([key, member]) => [
+						String(key),
+						member ? contentOf(file, member) : null,
+					]),
+				)
+			: undefined;
+	contents.set(node, value);
+	return value;
 }
 
 /** A text of a file and what is to take its place. */

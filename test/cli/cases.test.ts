@@ -57,3 +57,19 @@ test("routes with expressions are named as not read", async () => {
 	);
 	expect(findings.join()).not.toContain("error");
 });
+
+describe("config check reads YAML 1.1 as Kong does:", () => {
+	test("a claim of the value NO is a boolean, which Kong rejects", async () => {
+		expect((await check("yaml-1.1-norway.yml")).join("\n")).toMatch(
+			/error: .*set_claims/,
+		);
+	});
+
+	test("a security plugin with enabled: no does not guard", async () => {
+		expect(await check("yaml-1.1-guard-disabled.yml")).toContainEqual(
+			expect.stringContaining(
+				"warning: x-custom-jwt on service shop: no security plugin on route shop",
+			),
+		);
+	});
+});
