@@ -11,6 +11,7 @@ import {
 	type PluginEntry,
 	pluginsOn,
 	type Route,
+	routesOf,
 	type ServedJwks,
 } from "../declarative/model";
 import { pathFault } from "../declarative/paths";
@@ -224,10 +225,7 @@ function checkRoutes(
 	entry: PluginEntry,
 ): Finding[] {
 	const { audience, auth_methods, unauthenticated } = configOf(entry);
-	const routes = configuration.routes.filter((route) =>
-		pluginsOn(configuration, route).includes(entry),
-	);
-	return routes.flatMap((route) => {
+	return routesOf(configuration, entry).flatMap((route) => {
 		const plugins = pluginsOn(configuration, route);
 		const names = plugins.map(({ name }) => name);
 		const isGuarded = names.some((name) => SECURITY_PLUGINS.includes(name));

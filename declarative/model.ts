@@ -1,5 +1,7 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { isMap, isScalar, type Node, type Scalar, type YAMLMap } from "yaml";
-import { readInput } from "./read-file";
+import { readInput, Unreadable } from "./read-file";
 import { isReference } from "./references";
 import {
 	idOfName,
@@ -42,7 +44,7 @@ export interface Route extends Entity {
 export interface PluginEntry extends Entity {
 	/** What it is configured on, for messages, e.g. `route apiKey`. */
 	scope: string;
-	kind: "route" | "service" | "consumer" | "global";
+	kind: "route" | "service" | "consumer" | "global" | "selectors";
 	/** The route or service it is configured on. */
 	on: Entity | undefined;
 	/** Where its configuration stands: its own `config`, then decK's shared `_plugin_configs`. */
@@ -54,6 +56,8 @@ export interface Configuration {
 	files: SourceFile[];
 	routes: Route[];
 	consumers: Entity[];
+	/** Groups and credentials in lists of their own, each with its `consumer`. */
+	credentials: Record<"acls" | "jwt_secrets", Entity[]>;
 	/** All enabled plugin entries. */
 	plugins: PluginEntry[];
 	/** Ranks the routes that match a request as Kong does. */
@@ -63,13 +67,25 @@ export interface Configuration {
 /**
  * Reads declarative configuration files, which make up one configuration as `deck gateway sync` takes them.
  *
- * @param paths YAML or JSON files
+ * @param paths YAML or JSON files, or folders with such files
  * @throws {Unreadable} naming a file that cannot be read
  */
 export function readConfiguration(paths: string[]): Configuration {
 	return makeConfiguration(
-		paths.map((path) => parseSource(readInput(path), path)),
+		paths.flatMap(filesIn).map((path) => parseSource(readInput(path), path)),
 	);
+}
+
+/** The files that a path stands for: those of a folder and its folders, as decK reads it, or the file itself. */
+function filesIn(path: string): string[] {
+	if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
+	const files = readdirSync(path, { recursive: true, withFileTypes: true })
+		.filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name))
+		.map((entry) => join(entry.parentPath, entry.name))
+		.sort();
+	if (!files.length)
+		throw new Unreadable(`${path} has no file *.yml, *.yaml or *.json`);
+	return files;
 }
 
 /** Finds the entities in files without faults. */
@@ -81,6 +97,7 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 		);
 	const services = all("services");
 	const consumers = all("consumers");
+	const serviceNamed = finder(services);
 	const routes = [
 		...services.flatMap((service) =>
 			maps(service.file, service.map, "routes").map((map) =>
@@ -89,10 +106,10 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 		),
 		...all("routes").map(({ file, map }) => {
 			const wanted = reference(file, map, "service");
-			const service = services.find((one) => isNamed(one, wanted));
-			return routeOf(file, map, service);
+			return routeOf(file, map, serviceNamed(wanted));
 		}),
 	];
+	const routeNamed = finder(routes);
 	const plugins = [
 		...services.flatMap((service) => pluginsOf(service, "service")),
 		...routes.flatMap((route) => pluginsOf(route, "route")),
@@ -105,14 +122,11 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 			const route = wanted("route");
 			const service = wanted("service");
 			if (consumer) return pluginEntry(file, map, "consumer", undefined);
-			if (route) {
-				const on = routes.find((one) => isNamed(one, route));
-				return pluginEntry(file, map, "route", on);
-			}
+			if (route) return pluginEntry(file, map, "route", routeNamed(route));
 			if (!service) return pluginEntry(file, map, "global", undefined);
-			const on = services.find((one) => isNamed(one, service));
-			return pluginEntry(file, map, "service", on);
+			return pluginEntry(file, map, "service", serviceNamed(service));
 		}),
+		...all("add-plugins").flatMap((patch) => pluginsOf(patch, "selectors")),
 	];
 	const enabled = ({ file, map }: PluginEntry) =>
 		plain(file, map, "enabled") !== false;
@@ -121,7 +135,18 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 			!service || plain(service.file, service.map, "enabled") !== false,
 	);
 	const rank = makeRouter(routed, ({ matchable }) => matchable);
-	return { files, routes, consumers, plugins: plugins.filter(enabled), rank };
+	const credentials = {
+		acls: all("acls"),
+		jwt_secrets: all("jwt_secrets"),
+	};
+	return {
+		files,
+		routes,
+		consumers,
+		credentials,
+		plugins: plugins.filter(enabled),
+		rank,
+	};
 }
 
 /** The entities in a list that is a member of another. */
@@ -149,12 +174,21 @@ function routeOf(
 	const own = entity(file, map);
 	const members: Record<string, unknown> = {};
 	for (const key of ROUTING) members[key] = plain(file, map, key);
+	if (Array.isArray(members.paths))
+		members.paths = members.paths.map((path) => pathOf(file, String(path)));
 	const id = plain(file, map, "id");
 	const matchable = matchableOf(
 		members,
 		typeof id === "string" ? id : idOfName(own.name),
 	);
 	return { ...own, paths: [...(matchable.paths ?? [])], matchable, service };
+}
+
+/** A route's path; before format 3.0 a regular expression has no `~`, and Kong adds it. */
+function pathOf(file: SourceFile, path: string): string {
+	const version = Number(plain(file, rootOf(file), "_format_version"));
+	const isPlain = /^[\w.\-~/%]*$/.test(path);
+	return version < 3 && !isPlain ? `~${path}` : path;
 }
 
 /** The members of a route by which Kong finds it. */
@@ -192,26 +226,60 @@ function pluginEntry(
 		scope:
 			kind === "global"
 				? "every route"
-				: `${kind} ${on?.name ?? "of another file"}`,
+				: kind === "selectors"
+					? "what the selectors of add-plugins choose"
+					: `${kind} ${on?.name ?? "of another file"}`,
 		configs: configs.filter((config): config is YAMLMap => isMap(config)),
 	};
 }
 
+const running = new WeakMap<Configuration, Map<Route, PluginEntry[]>>();
+
 /** The plugin entries that run on a route: of each plugin the most specific one, as in Kong. */
 export function pluginsOn(
-	{ plugins }: Configuration,
+	configuration: Configuration,
 	route: Route,
 ): PluginEntry[] {
-	const byName = new Map<string, PluginEntry>();
-	for (const kind of ["global", "service", "route"])
-		for (const plugin of plugins) {
-			const runs =
-				plugin.kind === "global" ||
-				plugin.on?.map === route.map ||
-				(plugin.kind === "service" && plugin.on?.map === route.service?.map);
-			if (plugin.kind === kind && runs) byName.set(plugin.name, plugin);
-		}
-	return [...byName.values()];
+	return pluginsByRoute(configuration).get(route) ?? [];
+}
+
+/** The routes that a plugin entry runs on. */
+export function routesOf(
+	configuration: Configuration,
+	entry: PluginEntry,
+): Route[] {
+	const isNear = ({ map, service }: Route) =>
+		entry.kind === "global" ||
+		entry.on?.map === map ||
+		entry.on?.map === service?.map;
+	return configuration.routes.filter(
+		(route) => isNear(route) && pluginsOn(configuration, route).includes(entry),
+	);
+}
+
+function pluginsByRoute(
+	configuration: Configuration,
+): Map<Route, PluginEntry[]> {
+	const known = running.get(configuration);
+	if (known) return known;
+	const { plugins, routes } = configuration;
+	const global = plugins.filter(({ kind }) => kind === "global");
+	const on = new Map<YAMLMap, PluginEntry[]>();
+	for (const plugin of plugins)
+		if (plugin.on && (plugin.kind === "route" || plugin.kind === "service"))
+			on.set(plugin.on.map, [...(on.get(plugin.on.map) ?? []), plugin]);
+	const found = new Map(
+		routes.map((route) => {
+			const { service, map } = route;
+			const onService = (service && on.get(service.map)) ?? [];
+			const byName = new Map<string, PluginEntry>();
+			for (const plugin of [...global, ...onService, ...(on.get(map) ?? [])])
+				byName.set(plugin.name, plugin);
+			return [route, [...byName.values()]];
+		}),
+	);
+	running.set(configuration, found);
+	return found;
 }
 
 /** A field of a plugin entry's configuration as its node, aliases and merge keys followed. */
@@ -246,20 +314,26 @@ export interface JwtConsumer {
 
 /** The consumers that are in one of acl's groups, as far as the files say. */
 export function membersOf(
-	{ consumers }: Configuration,
+	{ consumers, credentials }: Configuration,
 	groups: unknown[],
 ): JwtConsumer[] {
+	const of = (consumer: Entity, list: keyof Configuration["credentials"]) => [
+		...children(consumer, list),
+		...credentials[list].filter(({ file, map }) =>
+			isNamed(consumer, reference(file, map, "consumer")),
+		),
+	];
 	return consumers
-		.filter(({ file, map }) =>
-			maps(file, map, "acls").some((acl) =>
-				groups.includes(plain(file, acl, "group")),
+		.filter((consumer) =>
+			of(consumer, "acls").some(({ file, map }) =>
+				groups.includes(plain(file, map, "group")),
 			),
 		)
-		.map(({ file, map, name }) => ({
-			name,
-			algorithms: maps(file, map, "jwt_secrets").map((credential) =>
+		.map((consumer) => ({
+			name: consumer.name,
+			algorithms: of(consumer, "jwt_secrets").map(({ file, map }) =>
 				// Kong's default.
-				String(plain(file, credential, "algorithm") ?? "HS256"),
+				String(plain(file, map, "algorithm") ?? "HS256"),
 			),
 		}));
 }
@@ -363,6 +437,20 @@ function reference(
 
 function isNamed({ file, map, name }: Entity, wanted: string | undefined) {
 	return (
-		wanted !== undefined && [name, plain(file, map, "id")].includes(wanted)
+		wanted !== undefined &&
+		[name, ...["id", "username"].map((key) => plain(file, map, key))].includes(
+			wanted,
+		)
 	);
+}
+
+/** Finds an entity by its name or id; of several the first. */
+function finder<E extends Entity>(
+	entities: E[],
+): (wanted: string | undefined) => E | undefined {
+	const found = new Map<unknown, E>();
+	for (const one of entities)
+		for (const name of [one.name, plain(one.file, one.map, "id")])
+			if (name !== undefined && !found.has(name)) found.set(name, one);
+	return (wanted) => (wanted === undefined ? undefined : found.get(wanted));
 }

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { checkConfiguration } from "../../cli/check";
 import { select, setsOf } from "../../cli/rotation-entries";
-import { readConfiguration } from "../../declarative/model";
+import { makeConfiguration, readConfiguration } from "../../declarative/model";
+import { parseSource } from "../../declarative/text";
 import { Name } from "../../plugins/x-custom-jwt";
 import { packageRoot } from "../../schema/package-root";
 
@@ -72,4 +73,39 @@ describe("config check reads YAML 1.1 as Kong does:", () => {
 			),
 		);
 	});
+});
+
+describe("config check finds entities wherever Kong allows them:", () => {
+	test("credentials and groups in lists of their own", async () => {
+		expect(await check("credentials-at-top-level.yml")).toContainEqual(
+			expect.stringContaining(
+				"error: route introspect: consumer partner may introspect with HS256",
+			),
+		);
+	});
+
+	test("plugin entries of a file for deck file add-plugins", async () => {
+		expect(await check("add-plugins.yml")).toContainEqual(
+			expect.stringMatching(/^12:21 error: .*"auth_methodz" is no field of it/),
+		);
+	});
+});
+
+test("a folder stands for the files in it and in its folders", () => {
+	const { files } = readConfiguration([
+		join(packageRoot(), "test/fixtures/cases"),
+	]);
+	const names = files.map(({ path }) => path);
+	expect(names).toContainEqual(expect.stringContaining("expressions.yml"));
+	expect(names).not.toContainEqual(expect.stringContaining(".pem"));
+});
+
+test.each([
+	["2.1", "~/a/(b|c)"],
+	["1.1", "~/a/(b|c)"],
+	["3.0", "/a/(b|c)"],
+])("in format %s the path /a/(b|c) is %s", (version, path) => {
+	const text = `_format_version: "${version}"\nroutes: [{name: a, paths: ["/a/(b|c)", /d]}]\n`;
+	const { routes } = makeConfiguration([parseSource(text, "a.yml")]);
+	expect(routes[0]?.paths).toEqual([path, "/d"]);
 });
