@@ -20,8 +20,21 @@ import { asJson, EXIT, print, seconds } from "./output";
 import type { Outcome } from "./rotate";
 import { diffOf } from "./rotation-edits";
 
-/** A step's command with the options that say where it works. */
+/** The command of a step that edits files. */
 export function rotateStep(name: string, description: string, example: string) {
+	return rotateCommand(name, description, example).option(
+		"--dry-run",
+		"show what would change, write nothing",
+		false,
+	);
+}
+
+/** A command with the options that say where it works. */
+export function rotateCommand(
+	name: string,
+	description: string,
+	example: string,
+) {
 	return new Command(name)
 		.description(description)
 		.requiredOption(
@@ -31,7 +44,11 @@ export function rotateStep(name: string, description: string, example: string) {
 		.option("--plugin <name>", "name of the plugin", Name as string)
 		.option("--route <name>", "only the plugin entry on this route")
 		.option("--service <name>", "only the plugin entry on this service")
-		.option("--dry-run", "show what would change, write nothing", false)
+		.option(
+			"--old-marks",
+			"read iat, nbf and exp of published keys as marks, as version 0.2.0 wrote them",
+			false,
+		)
 		.addOption(asJson())
 		.addHelpText(
 			"after",

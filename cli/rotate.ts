@@ -8,7 +8,7 @@ import {
 import type { Edit } from "../declarative/text";
 import { generateKey } from "../jwk/generate";
 import { isPrivate, USES, type Use } from "../jwk/members";
-import { nameOf } from "../jwk/public-members";
+import { nameOf, ROTATION_MARKS } from "../jwk/public-members";
 import { when } from "../jwk/time";
 import { BadUse } from "./files";
 import { checkPrivate, publishedHalf, thumbprint } from "./named-jwk";
@@ -17,22 +17,29 @@ import {
 	entriesOf,
 	inVault,
 	lifetime,
-	type PublishedJwk,
+	markedSetsOf,
+	type PublishedSet,
 	type Selection,
 	select,
 	setsOf,
 	signerOf,
 	signingOrBadUse,
+	signsOn,
 	targetOf,
 	usersOf,
 } from "./rotation-entries";
 import {
 	activationTime,
 	type Delays,
+	isWaiting,
 	mayActivate,
+	mayHaveOldMarks,
 	mayRetire,
+	type PublishedJwk,
 	retirementTime,
 } from "./rotation-rules";
+
+const { published, activated, retirable } = ROTATION_MARKS;
 
 /** What a step did, or why it did not. */
 export interface Outcome {
@@ -70,13 +77,19 @@ export async function publish(
 		throw new BadUse("the new key has no kid: verifiers could not find it");
 	const wanted = await thumbprint(key, "the new key");
 	const edits: Edit[] = [];
-	for (const set of await setsOf(configuration, entries)) {
+	for (const set of await markedSetsOf(configuration, entries, selection)) {
 		if (set.keys.some(({ id }) => id === wanted)) continue;
 		if (set.keys.some(({ jwk }) => jwk.kid === half.kid))
 			throw new BadUse(
 				`${set.what} has another ${nameOf(half)}: give the new key a kid of its own`,
 			);
-		const added = { ...half, iat: Math.ceil(now) };
+		// Its marks are those of an earlier rotation.
+		const {
+			[activated]: _,
+			[retirable]: __,
+			...unmarked
+		} = half as PublishedJwk;
+		const added = { ...unmarked, [published]: Math.ceil(now) };
 		edits.push(set.edit([...set.keys.map(({ jwk }) => jwk), added]));
 	}
 	if (!edits.length) return no(`${nameOf(half)} is published already`);
@@ -163,13 +176,13 @@ export async function activate(
 ): Promise<Outcome> {
 	const { key, cacheMaxAge, margin, force } = options;
 	const entries = select(configuration, selection);
-	const sets = await setsOf(configuration, entries);
+	const sets = await markedSetsOf(configuration, entries, selection);
 	const target = await targetOf(sets, key);
 	if (!target)
 		return no(
 			key
 				? `${nameOf(key)} is not in the JWK Set: publish it first`
-				: "no key in the JWK Set waits to be activated: publish one first",
+				: `no key in the JWK Set waits to be activated: publish one first${oldMarksHint(sets)}`,
 		);
 	const name = nameOf(target.jwk);
 	const old = await signerOf(entries, sets, target, options.replaces);
@@ -179,11 +192,11 @@ export async function activate(
 		const { allowedAt } = permission;
 		if (allowedAt === undefined)
 			return no(
-				`${name} does not say since when it is published (iat): --force when all backends have it`,
+				`${name} does not say since when it is published: --force when all backends have it${oldMarksHint(sets)}`,
 			);
 		return {
 			...no(
-				`${name} was published ${when(target.jwk.iat ?? 0, now)}, and it takes ${cacheMaxAge + margin} seconds until all backends have it: activate is allowed ${when(allowedAt, now)}`,
+				`${name} was published ${when(target.jwk[published] ?? 0, now)}, and it takes ${cacheMaxAge + margin} seconds until all backends have it: activate is allowed ${when(allowedAt, now)}`,
 			),
 			allowedAt,
 		};
@@ -194,14 +207,16 @@ export async function activate(
 	const others = users.filter((entry) => !entries.includes(entry));
 	// Of all entries: one that has been activated before may have signed with the old key until then.
 	const lifetimes = entriesOf(configuration, selection).map(lifetime);
-	const exp = retirementTime(now, lifetimes, options);
+	const mayLeave = retirementTime(now, lifetimes, options);
 	for (const set of sets)
 		edits.push(
 			set.edit(
 				set.keys.map(({ jwk, id }) => {
-					const { exp: _, ...kept } = jwk;
-					if (id === target.id) return { ...kept, nbf: Math.ceil(now) };
-					return id === old.id && !others.length ? { ...jwk, exp } : jwk;
+					const { [retirable]: _, ...kept } = jwk;
+					if (id === target.id) return { ...kept, [activated]: Math.ceil(now) };
+					return id === old.id && !others.length
+						? { ...jwk, [retirable]: mayLeave }
+						: jwk;
 				}),
 			),
 		);
@@ -223,15 +238,16 @@ export async function activate(
 			),
 			others.length
 				? `${nameOf(old.jwk)} stays: ${others.map(({ scope }) => scope).join(", ")} signs with it`
-				: `next step: retire, ${when(exp, now)} or later`,
+				: `next step: retire, ${when(mayLeave, now)} or later`,
 		],
-		...(others.length === 0 && { allowedAt: exp }),
+		...(others.length === 0 && { allowedAt: mayLeave }),
 		edits,
 	};
 }
 
 /**
- * Retires replaced keys: they leave the JWK Sets when all tokens they signed have expired.
+ * Retires replaced keys: they leave the JWK Sets when all tokens they signed have expired. The only key of a
+ * set, and the key that signs, never leave.
  *
  * @param force whether they may leave earlier, as a stolen key must
  * @throws {BadUse} when the configuration cannot be used
@@ -243,28 +259,39 @@ export async function retire(
 	now: number,
 ): Promise<Outcome> {
 	const entries = select(configuration, selection);
-	const sets = await setsOf(configuration, entries);
+	const sets = await markedSetsOf(configuration, entries, selection);
 	const edits: Edit[] = [];
 	const leaving = new Map<string, JWK>();
 	let allowedAt: number | undefined;
-	for (const set of sets) {
+	for (const { keys, edit, what } of sets) {
 		const stay: PublishedJwk[] = [];
-		for (const { jwk, id } of set.keys) {
-			const { exp } = jwk;
-			if (exp === undefined || !(mayRetire(jwk, now).allowed || force)) {
+		let signs = false;
+		for (const { jwk, id } of keys) {
+			const at = jwk[retirable];
+			const [user] = await signsOn(configuration, selection, { jwk, id });
+			if (at === undefined || !(mayRetire(jwk, now).allowed || force)) {
 				stay.push(jwk);
-				if (exp !== undefined) allowedAt = Math.min(exp, allowedAt ?? exp);
+				signs ||= Boolean(user) || (at === undefined && !isWaiting(jwk));
+				if (at !== undefined) allowedAt = Math.min(at, allowedAt ?? at);
 				continue;
 			}
-			const [user] = await usersOf(configuration, selection, id);
 			if (user) return no(`${nameOf(jwk)} still signs on ${user.scope}`);
 			leaving.set(id, jwk);
 		}
-		if (stay.length < set.keys.length) edits.push(set.edit(stay));
+		if (stay.length === keys.length) continue;
+		if (!stay.length)
+			return no(`${what} would be empty: no backend could verify a token`);
+		if (!signs)
+			return no(
+				`no key that signs would stay in ${what}: activate the new key first`,
+			);
+		edits.push(edit(stay));
 	}
 	if (!leaving.size)
 		return allowedAt === undefined
-			? no("no key waits to be retired: activate marks the one it replaces")
+			? no(
+					`no key waits to be retired: activate marks the one it replaces${oldMarksHint(sets)}`,
+				)
 			: {
 					...no(
 						`tokens of the replaced key may still be in use: retire is allowed ${when(allowedAt, now)}`,
@@ -278,6 +305,13 @@ export async function retire(
 		notes: ["deploy it; then destroy the private key"],
 		edits,
 	};
+}
+
+/** What to add to a message when marks are missing, but version 0.2.0 may have written some. */
+function oldMarksHint(sets: PublishedSet[]): string {
+	return sets.some(({ keys }) => keys.some(({ jwk }) => mayHaveOldMarks(jwk)))
+		? "; iat, nbf and exp of a key are read as marks only with --old-marks, for a rotation that version 0.2.0 began"
+		: "";
 }
 
 function no(message: string): Outcome {

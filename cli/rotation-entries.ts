@@ -12,13 +12,13 @@ import {
 import { isReference } from "../declarative/references";
 import { type Edit, positionAt } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
-import { nameOf } from "../jwk/public-members";
+import { nameOf, ROTATION_MARKS } from "../jwk/public-members";
 import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { BadUse } from "./files";
 import { parseJwks, thumbprint } from "./named-jwk";
 import { likewise } from "./rotation-edits";
-import { isWaiting, type RotationTimes } from "./rotation-rules";
+import { isWaiting, type PublishedJwk, withOldMarks } from "./rotation-rules";
 import { signingOf } from "./signing";
 
 /** Which plugin entries rotate. */
@@ -28,6 +28,8 @@ export interface Selection {
 	/** Only entries on this route or service. */
 	route?: string;
 	service?: string;
+	/** Whether `iat`, `nbf` and `exp` of published keys are marks that version 0.2.0 wrote. */
+	oldMarks?: boolean;
 }
 
 /** All entries of the plugin, selected or not. */
@@ -65,9 +67,6 @@ export function inVault(entry: PluginEntry): boolean {
 	const { private_jwk, active_kid } = configOf(entry);
 	return isReference(private_jwk) && active_kid === undefined;
 }
-
-/** A JWK of a JWK Set with what is written in it about its rotation. */
-export type PublishedJwk = JWK & RotationTimes;
 
 /** A JWK Set in a file. */
 export interface PublishedSet {
@@ -133,11 +132,9 @@ async function readSet({
 	if (jwks.some(isPrivate))
 		throw new BadUse(`${what} gives away a private key; see config check`);
 	const keys = jwks.map(async (jwk: PublishedJwk) => {
-		for (const time of [jwk.iat, jwk.nbf, jwk.exp])
-			if (time !== undefined && typeof time !== "number")
-				throw new BadUse(
-					`${what}: iat, nbf and exp of ${nameOf(jwk)} must be numbers`,
-				);
+		for (const mark of Object.values(ROTATION_MARKS))
+			if (jwk[mark] !== undefined && typeof jwk[mark] !== "number")
+				throw new BadUse(`${what}: ${mark} of ${nameOf(jwk)} must be a number`);
 		return { jwk, id: await thumbprint(jwk, `${what}: ${nameOf(jwk)}`) };
 	});
 	return {
@@ -149,6 +146,20 @@ async function readSet({
 			text: likewise(body, { ...json, keys: changed }),
 		}),
 	};
+}
+
+/** The same with the marks that version 0.2.0 wrote, if the user says that they are there. */
+export async function markedSetsOf(
+	configuration: Configuration,
+	entries: PluginEntry[],
+	{ oldMarks }: Pick<Selection, "oldMarks">,
+): Promise<PublishedSet[]> {
+	const sets = await setsOf(configuration, entries);
+	if (!oldMarks) return sets;
+	return sets.map((set) => ({
+		...set,
+		keys: set.keys.map(({ jwk, id }) => ({ jwk: withOldMarks(jwk), id })),
+	}));
 }
 
 export type PublishedKey = PublishedSet["keys"][number];
@@ -171,7 +182,9 @@ export async function targetOf(
 	});
 	if (new Set(found.map((one) => one?.id)).size > 1) return undefined;
 	// Where it has been published last.
-	return found.sort((a, b) => (b?.jwk.iat ?? 0) - (a?.jwk.iat ?? 0))[0];
+	const since = (key: PublishedKey | undefined) =>
+		key?.jwk[ROTATION_MARKS.published] ?? 0;
+	return found.sort((a, b) => since(b) - since(a))[0];
 }
 
 /** The key that signs until the new one does. */
@@ -195,7 +208,7 @@ export async function signerOf(
 			const [one, another] = keys.filter((published) =>
 				kid === undefined
 					? published.id !== target.id &&
-						published.jwk.exp === undefined &&
+						published.jwk[ROTATION_MARKS.retirable] === undefined &&
 						!isWaiting(published.jwk)
 					: published.jwk.kid === kid,
 			);
@@ -238,6 +251,20 @@ export async function usersOf(
 			users.push(entry);
 	}
 	return users;
+}
+
+/** The entries that sign with a published key, as far as the files show: where a vault holds it, by its `kid`. */
+export async function signsOn(
+	configuration: Configuration,
+	selection: Selection,
+	{ jwk, id }: PublishedKey,
+): Promise<PluginEntry[]> {
+	const named = entriesOf(configuration, selection).filter((entry) => {
+		const { private_jwk, active_kid, key_id } = configOf(entry);
+		const kid = key_id ?? active_kid;
+		return isReference(private_jwk) && kid !== undefined && kid === jwk.kid;
+	});
+	return [...(await usersOf(configuration, selection, id)), ...named];
 }
 
 /** `expires_in` of an entry's tokens, in seconds. */

@@ -1,18 +1,44 @@
+import type { JWK } from "jose";
+import { ROTATION_MARKS } from "../jwk/public-members";
+
 /*
  * A rotation in three steps, each of which leaves every token verifiable. What was done when stands in
  * the public JWKs themselves, so that it goes wherever the configuration goes; verifiers ignore members
- * they do not know (RFC 7517 §4):
- *
- *   iat  published: when the key joined the JWK Set
- *   nbf  activated: when it began to sign
- *   exp  replaced: when the last token it signed has expired, and it may leave
+ * they do not know (RFC 7517 §4). `ROTATION_MARKS` are the names of these members.
  */
 
 /** What is written into a published JWK about its rotation; seconds since the epoch. */
-export interface RotationTimes {
-	iat?: number;
-	nbf?: number;
-	exp?: number;
+export type RotationTimes = {
+	[name in (typeof ROTATION_MARKS)[keyof typeof ROTATION_MARKS]]?: number;
+};
+
+const { published, activated, retirable } = ROTATION_MARKS;
+
+/** A published JWK with its marks, if it has any. */
+export type PublishedJwk = JWK & RotationTimes;
+
+/** Version 0.2.0 wrote its marks under these names, which other tools write too. */
+const OLD_MARKS = { iat: published, nbf: activated, exp: retirable };
+
+/** Whether a key has times that may be marks of version 0.2.0, and none of ours. */
+export function mayHaveOldMarks(jwk: PublishedJwk): boolean {
+	return (
+		Object.keys(OLD_MARKS).some((name) => Object.hasOwn(jwk, name)) &&
+		!Object.values(ROTATION_MARKS).some((name) => Object.hasOwn(jwk, name))
+	);
+}
+
+/** A key of version 0.2.0 with its marks under their names of today. */
+export function withOldMarks(jwk: PublishedJwk): PublishedJwk {
+	if (!mayHaveOldMarks(jwk)) return jwk;
+	return Object.fromEntries(
+		Object.entries(jwk).map(([name, value]) => [
+			Object.hasOwn(OLD_MARKS, name) && typeof value === "number"
+				? OLD_MARKS[name as keyof typeof OLD_MARKS]
+				: name,
+			value,
+		]),
+	) as PublishedJwk;
 }
 
 /** What the steps wait for. */
@@ -31,8 +57,12 @@ export type Permission =
 const ALLOWED: Permission = { allowed: true };
 
 /** Whether a key has been published by this tool and not been activated. */
-export function isWaiting({ iat, nbf, exp }: RotationTimes): boolean {
-	return iat !== undefined && nbf === undefined && exp === undefined;
+export function isWaiting(times: RotationTimes): boolean {
+	return (
+		times[published] !== undefined &&
+		times[activated] === undefined &&
+		times[retirable] === undefined
+	);
 }
 
 /**
@@ -53,16 +83,17 @@ export function activationTime(
  * @param now seconds since the epoch
  */
 export function mayActivate(
-	{ iat, exp }: RotationTimes,
+	times: RotationTimes,
 	delays: Delays,
 	now: number,
 ): Permission {
-	if (iat === undefined)
+	const since = times[published];
+	if (since === undefined)
 		// A key that signed before this tool came is known to all backends: going back to it is allowed.
-		return exp === undefined
+		return times[retirable] === undefined
 			? { allowed: false, allowedAt: undefined }
 			: ALLOWED;
-	const allowedAt = activationTime(iat, delays);
+	const allowedAt = activationTime(since, delays);
 	return now < allowedAt ? { allowed: false, allowedAt } : ALLOWED;
 }
 
@@ -85,8 +116,9 @@ export function retirementTime(
  *
  * @param now seconds since the epoch
  */
-export function mayRetire({ exp }: RotationTimes, now: number): Permission {
-	return exp !== undefined && now >= exp
+export function mayRetire(times: RotationTimes, now: number): Permission {
+	const allowedAt = times[retirable];
+	return allowedAt !== undefined && now >= allowedAt
 		? ALLOWED
-		: { allowed: false, allowedAt: exp };
+		: { allowed: false, allowedAt };
 }

@@ -13,7 +13,7 @@ import { thumbprintOf } from "./thumbprint";
  * @param text PEM (PKCS #1, PKCS #8, SEC 1; not encrypted), a private JWK, or a JWK Set
  * @param from which key of a set; by default its only one
  * @param kid key ID; by default the JWK's own, else the JWK Thumbprint (RFC 7638)
- * @returns the key with `kid`, `use` (its own, else `sig`) and `alg`, and what is better otherwise in what was given
+ * @returns the key with `kid`, `use` (its own, else `sig`) and `alg`, without `iat`, `nbf` and `exp`; and what is better otherwise in what was given
  * @throws {JwkError} for what is no private key that signs
  */
 export function importKey(
@@ -31,7 +31,13 @@ export function importKey(
 	const { jwk, alg, warnings } = importSigningKey(
 		JSON.stringify(selectKey(json, from)),
 	);
-	const own = jwk as JWK;
+	// Times that other tools write into a key say nothing about tokens, and would be published with it.
+	const {
+		iat: _,
+		nbf: __,
+		exp: ___,
+		...own
+	} = jwk as JWK & Record<"iat" | "nbf" | "exp", unknown>;
 	if (own.kty === "oct" && (kid ?? own.kid) === undefined)
 		throw new JwkError(
 			"kid",

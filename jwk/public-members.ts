@@ -7,8 +7,21 @@ import { keyTypeOf, requireMembers } from "./members";
 import { quoted } from "./printable";
 
 /**
- * Members that say something about the key (RFC 7517 §4; `iat`, `nbf` and `exp` as registered by OpenID
- * Federation). `key_ops` is none of them: what the private half is for, the public half is not.
+ * What `keys rotate` writes into a published key about its rotation, in seconds since the epoch. The names are
+ * our own: other tools write `iat`, `nbf` and `exp` into keys, and mean something else.
+ */
+export const ROTATION_MARKS = {
+	/** When the key joined the JWK Set. */
+	published: "x_custom_jwt_published",
+	/** When the key began to sign. */
+	activated: "x_custom_jwt_activated",
+	/** When the last token that the key signed has expired, and the key may leave. */
+	retirable: "x_custom_jwt_retirable",
+} as const;
+
+/**
+ * Members that say something about the key (RFC 7517 §4), and our marks. `key_ops` is not one of them: what
+ * the private half is for, the public half is not. Nor are the `iat`, `nbf` and `exp` of other tools.
  */
 const ABOUT = [
 	"kid",
@@ -18,9 +31,7 @@ const ABOUT = [
 	"x5c",
 	"x5t",
 	"x5t#S256",
-	"iat",
-	"nbf",
-	"exp",
+	...Object.values(ROTATION_MARKS),
 ];
 
 /** What a JWK is called in messages: its `kid`. */

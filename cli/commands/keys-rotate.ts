@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { keysRotateActivate } from "./keys-rotate-activate";
 import { keysRotatePublish } from "./keys-rotate-publish";
 import { keysRotateRetire } from "./keys-rotate-retire";
+import { keysRotateStatus } from "./keys-rotate-status";
 
 /** `x-custom-jwt keys rotate` and its steps. */
 export function keysRotate() {
@@ -12,13 +13,15 @@ export function keysRotate() {
 		.addHelpText(
 			"after",
 			`
-What was done when is written into the published keys: iat published, nbf activated, exp replaced. Deploy after
-each step. Example:
+Each step writes into the published keys when it was taken. Deploy after each step; status prints what comes next.
+Examples:
   $ x-custom-jwt keys rotate publish --config kong.yml --private-out new-jwk.json
   $ x-custom-jwt keys rotate activate --config kong.yml --key new-jwk.json    # an hour later
-  $ x-custom-jwt keys rotate retire --config kong.yml                         # when it says so`,
+  $ x-custom-jwt keys rotate retire --config kong.yml                         # when it says so
+  $ x-custom-jwt keys rotate status --config kong.yml`,
 		)
 		.addCommand(keysRotatePublish())
 		.addCommand(keysRotateActivate())
-		.addCommand(keysRotateRetire());
+		.addCommand(keysRotateRetire())
+		.addCommand(keysRotateStatus());
 }

@@ -120,9 +120,9 @@ const withKey = (key: JWK, more = {}) => ({
 });
 
 interface Marked extends JWK {
-	iat?: number;
-	nbf?: number;
-	exp?: number;
+	x_custom_jwt_published?: number;
+	x_custom_jwt_activated?: number;
+	x_custom_jwt_retirable?: number;
 }
 
 /** The published keys. */
@@ -159,7 +159,7 @@ describe("publish", () => {
 		expect(allowedAt).toBe(NOW + CACHE);
 		expect(publishedKeys(text)).toEqual([
 			publicHalf(OLD, ""),
-			{ ...publicHalf(NEW, ""), iat: NOW },
+			{ ...publicHalf(NEW, ""), x_custom_jwt_published: NOW },
 		]);
 		expect(signingKid(text, "a")).toBe("old");
 		const rest = (yaml: string) => yaml.replace(/^ +\{\n[\s\S]*^ +\}\n/m, "");
@@ -280,8 +280,12 @@ describe("activate", () => {
 			"new",
 		]);
 		expect(publishedKeys(text)).toMatchObject([
-			{ kid: "old", exp: later + 7200 + MARGIN },
-			{ kid: "new", iat: NOW, nbf: later },
+			{ kid: "old", x_custom_jwt_retirable: later + 7200 + MARGIN },
+			{
+				kid: "new",
+				x_custom_jwt_published: NOW,
+				x_custom_jwt_activated: later,
+			},
 		]);
 		expect(allowedAt).toBe(later + 7200 + MARGIN);
 		expect(await errorsIn(text)).toEqual([]);
@@ -297,8 +301,11 @@ describe("activate", () => {
 		expect(done).toBe(true);
 		expect(signingKid(text, "a")).toBe("old");
 		const [old, replaced] = publishedKeys(text);
-		expect(old).not.toHaveProperty("exp");
-		expect(replaced).toHaveProperty("exp", NOW + CACHE + 1 + 1800 + MARGIN);
+		expect(old).not.toHaveProperty("x_custom_jwt_retirable");
+		expect(replaced).toHaveProperty(
+			"x_custom_jwt_retirable",
+			NOW + CACHE + 1 + 1800 + MARGIN,
+		);
 	});
 
 	test("waits again for a key that was forced too early, and taken back", async () => {
@@ -365,8 +372,13 @@ describe("retire", () => {
 		]);
 		expect(await retiring(text, NOW * 2, true)).toMatchObject({ done: false });
 		// Marked by hand, too.
-		const marked = text.replace('"kid": "old",', '"kid": "old", "exp": 1,');
-		expect(publishedKeys(marked)[0]).toMatchObject({ exp: 1 });
+		const marked = text.replace(
+			'"kid": "old",',
+			'"kid": "old", "x_custom_jwt_retirable": 1,',
+		);
+		expect(publishedKeys(marked)[0]).toMatchObject({
+			x_custom_jwt_retirable: 1,
+		});
 		expect(await retiring(marked, NOW, true)).toMatchObject({
 			done: false,
 			message: 'key "old" still signs on route b',
@@ -399,7 +411,9 @@ describe("plugin entries", () => {
 			"new",
 		]);
 		expect(text).toContain("*key");
-		expect(publishedKeys(text)[0]?.exp).toBe(NOW + CACHE + 7200 + MARGIN);
+		expect(publishedKeys(text)[0]?.x_custom_jwt_retirable).toBe(
+			NOW + CACHE + 7200 + MARGIN,
+		);
 		const selection = { ...ALL, route: "b" };
 		await expect(
 			activating(published, NEW, NOW + CACHE, { selection }),
@@ -420,11 +434,11 @@ describe("plugin entries", () => {
 			"new",
 			"third",
 		]);
-		expect(publishedKeys(text).map(({ exp }) => exp !== undefined)).toEqual([
-			true,
-			false,
-			false,
-		]);
+		expect(
+			publishedKeys(text).map(
+				(jwk) => jwk.x_custom_jwt_retirable !== undefined,
+			),
+		).toEqual([true, false, false]);
 		const { text: end } = await retiring(text, NOW * 2);
 		expect(kids(end)).toEqual(["third", "new"]);
 		expect(await errorsIn(end)).toEqual([]);
@@ -441,7 +455,9 @@ describe("plugin entries", () => {
 		const first = await activating(published, NEW, now, only("a"));
 		expect(first.notes).toContain('key "old" stays: route b signs with it');
 		const { text } = await activating(first.text, NEW, now + 1, only("b"));
-		expect(publishedKeys(text)[0]?.exp).toBe(now + 1 + 7200 + MARGIN);
+		expect(publishedKeys(text)[0]?.x_custom_jwt_retirable).toBe(
+			now + 1 + 7200 + MARGIN,
+		);
 	});
 
 	test("whose kid is overridden get that of the new key", async () => {
@@ -511,8 +527,8 @@ describe("a key in a vault", () => {
 		const active = await activating(published.text, undefined, NOW + CACHE);
 		expect(active.message).toContain("recorded");
 		expect(publishedKeys(active.text)).toMatchObject([
-			{ kid: "old", exp: NOW + CACHE + 1800 + MARGIN },
-			{ kid: "new", nbf: NOW + CACHE },
+			{ kid: "old", x_custom_jwt_retirable: NOW + CACHE + 1800 + MARGIN },
+			{ kid: "new", x_custom_jwt_activated: NOW + CACHE },
 		]);
 		const retired = await retiring(active.text, NOW + CACHE + 1800 + MARGIN);
 		expect(kids(retired.text)).toEqual(["new"]);
@@ -531,11 +547,9 @@ describe("a key in a vault", () => {
 		const { text } = await activating(published, undefined, NOW + CACHE, {
 			replaces: "third",
 		});
-		expect(publishedKeys(text).map(({ kid, exp }) => exp && kid)).toEqual([
-			undefined,
-			"third",
-			undefined,
-		]);
+		expect(
+			publishedKeys(text).map((jwk) => jwk.x_custom_jwt_retirable && jwk.kid),
+		).toEqual([undefined, "third", undefined]);
 	});
 });
 
@@ -748,7 +762,7 @@ describe("keys rotate, the command,", () => {
 			privateOut,
 			"--dry-run",
 		);
-		expect(shown.stdout).toMatch(/^\+ +"iat": \d+$/m);
+		expect(shown.stdout).toMatch(/^\+ +"x_custom_jwt_published": \d+$/m);
 		expect(shown.stdout).toContain("nothing was written");
 		expect(existsSync(privateOut)).toBe(false);
 		expect(read(kongYml)).toBe(KONG_YML);
