@@ -49,7 +49,8 @@ export function writeKeyFiles(
 	}
 	const { jwk: publicJwk } = publishedHalf(jwk, "the key");
 	const { private: privateFile, public: publicFile, set, pem } = KEY_FILES;
-	writePrivate(path(privateFile), json(jwk));
+	// One line fits an environment file.
+	writePrivate(path(privateFile), `${JSON.stringify(jwk)}\n`);
 	writeAtomically(path(publicFile), json(publicJwk), 0o644);
 	writeAtomically(path(set), json({ keys: [publicJwk] }), 0o644);
 	writeAtomically(path(pem), toPem(publicJwk), 0o644);

@@ -1,8 +1,8 @@
-import { createPrivateKey } from "node:crypto";
 import type { JWK } from "jose";
 import { JwkError } from "./error";
 import { interopWarnings } from "./interop";
 import { parseJson } from "./parse";
+import { isPem, keysOfPem } from "./pem";
 import { selectKey } from "./select-key";
 import { importSigningKey } from "./signing-key";
 import { thumbprintOf } from "./thumbprint";
@@ -21,7 +21,7 @@ export function importKey(
 	from?: string,
 	kid?: string,
 ): { jwk: JWK; warnings: string[] } {
-	const json = /^\s*-----BEGIN /.test(text) ? fromPem(text) : parseJson(text);
+	const json = isPem(text) ? fromPem(text) : parseJson(text);
 	const keys = (json as { keys?: unknown } | null)?.keys;
 	if (from === undefined && Array.isArray(keys) && keys.length > 1)
 		throw new JwkError(
@@ -53,21 +53,13 @@ export function importKey(
 }
 
 function fromPem(pem: string): unknown {
-	if (/^-----BEGIN (ENCRYPTED|.*\n.*Proc-Type:.*ENCRYPTED)/m.test(pem))
-		throw new JwkError("", "an encrypted PEM; decrypt it first: openssl pkey");
-	if (!/-----BEGIN (RSA |EC )?PRIVATE KEY-----/.test(pem))
+	const [key, ...others] = keysOfPem(pem);
+	if (others.length)
+		throw new JwkError("", "PEM with several keys; give the one that signs");
+	if (!key?.d)
 		throw new JwkError(
 			"",
 			"PEM without a private key (PKCS #1, PKCS #8 or SEC 1)",
 		);
-	try {
-		// `openssl ecparam -genkey` writes the curve's parameters before the key.
-		const key = pem.replace(
-			/-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----/,
-			"",
-		);
-		return createPrivateKey(key).export({ format: "jwk" });
-	} catch {
-		throw new JwkError("", "PEM that holds no RSA, EC or Ed25519 key");
-	}
+	return key;
 }

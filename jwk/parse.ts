@@ -38,7 +38,17 @@ function notJson(text: string): string {
 		return "not JSON but a quoted text; leave out the quotes around it";
 	if (/^(ey|ew)[\w+/-]+=*$/.test(text))
 		return `not JSON but base64; ${expected} as it is`;
+	if (text.startsWith("{") && isCutOff(text))
+		return `not JSON: the text is cut off, perhaps after its first line; ${expected}`;
 	return `not JSON; ${expected}`;
+}
+
+/** Whether a JSON text ends before its last bracket is closed. */
+function isCutOff(text: string): boolean {
+	// Strings, the last one perhaps without its end.
+	const brackets = text.replace(/"(?:[^"\\]|\\.)*(?:"|$)/gs, "");
+	const count = (pattern: RegExp) => brackets.match(pattern)?.length ?? 0;
+	return count(/[{[]/g) > count(/[}\]]/g);
 }
 
 /**

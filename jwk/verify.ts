@@ -90,6 +90,11 @@ async function verifyingKey(
 	notes: string[],
 ): Promise<string> {
 	const { header } = decodeToken(token);
+	const { iat } = decodeToken(token).claims;
+	if (typeof iat === "number" && iat > expectations.now)
+		notes.push(
+			`warning: iat is in the future: the token is issued ${fromNow(iat, expectations.now)}, and backends that check iat reject it`,
+		);
 	const usable = usableKeys(expectations.keys, notes);
 	notes.push(...sharedKids(usable));
 	const alg = acceptedAlgorithm(header, expectations.algorithms);

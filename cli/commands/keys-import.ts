@@ -4,7 +4,6 @@ import { JwkError } from "../../jwk/error";
 import { importKey } from "../../jwk/import-key";
 import { printable } from "../../jwk/printable";
 import { BadUse, writeNew } from "../files";
-import { json } from "../keys";
 import { print } from "../output";
 
 /** `x-custom-jwt keys import` */
@@ -24,7 +23,7 @@ Example:
 		.action((file, { from, kid, out }) => {
 			try {
 				const { jwk, warnings } = importKey(readInput(file), from, kid);
-				writeNew(out, json(jwk));
+				writeNew(out, `${JSON.stringify(jwk)}\n`);
 				print(
 					[
 						...warnings.map((text) => `warning: ${text}`),

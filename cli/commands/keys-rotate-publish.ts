@@ -2,7 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import { readConfiguration } from "../../declarative/model";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { BadUse } from "../files";
-import { json, readKey } from "../keys";
+import { readKey } from "../keys";
 import { now } from "../output";
 import { generateLike, publish } from "../rotate";
 import { cacheMaxAge, conclude, margin, rotateStep } from "../rotate-step";
@@ -47,7 +47,9 @@ export function keysRotatePublish() {
 			conclude(
 				outcome,
 				options,
-				privateOut ? { path: privateOut, text: json(jwk) } : undefined,
+				privateOut
+					? { path: privateOut, text: `${JSON.stringify(jwk)}\n` }
+					: undefined,
 			);
 		});
 }

@@ -1,6 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { importKey } from "../../jwk/import-key";
 import { importSigningKey } from "../../jwk/signing-key";
+import { packageRoot } from "../../schema/package-root";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
@@ -66,8 +69,48 @@ test.each([
 		}),
 		"an encrypted PEM",
 	],
-	["a certificate", "-----BEGIN CERTIFICATE-----\n", "without a private key"],
-	["broken", "-----BEGIN PRIVATE KEY-----\nAA\n", "holds no RSA"],
+	["a certificate", "-----BEGIN CERTIFICATE-----\n", "cut off"],
+	["broken", "-----BEGIN PRIVATE KEY-----\nAA\n", "cut off"],
 ])("PEM is refused when it is %s", (_, pem, named) => {
 	expect(() => importKey(pem.toString())).toThrow(named);
 });
+
+describe("PEM as it is found in the wild", () => {
+	const fixture = (name: string) =>
+		readFileSync(join(packageRoot(), "test/fixtures/cases", name), "utf8");
+	const pem = () => fixture("escaped.pem").replaceAll("\\n", "\n");
+
+	test.each<[string, () => string]>([
+		["with escaped line ends", () => fixture("escaped.pem")],
+		["on one line", () => pem().replaceAll("\n", " ")],
+		["indented", () => pem().replaceAll(/^/gm, "    ")],
+		["after other text", () => `subject=CN = a\n${pem()}`],
+	])("is imported %s", (_, text) => {
+		expect(importKey(text()).jwk).toMatchObject({ kty: "RSA", alg: "RS256" });
+	});
+
+	test("becomes a key with x5c when its certificate is before it", () => {
+		const { jwk } = importKey(fixture("pkcs12-bag.pem"));
+		expect(jwk.x5c).toHaveLength(1);
+	});
+
+	test.each([
+		["OPENSSH PRIVATE KEY", /OpenSSH private key/],
+		["CERTIFICATE REQUEST", /certificate request/],
+		["ENCRYPTED PRIVATE KEY", /encrypted/],
+	])("is named for what it is: %s", (label, message) => {
+		const text = `-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`;
+		expect(() => importKey(text)).toThrow(message);
+	});
+
+	test("is named when it is cut off", () => {
+		expect(() => importKey(pem().slice(0, 900))).toThrow(/cut off/);
+	});
+});
+
+test.each(["{", '{"kty": "EC", "x": "abc', '{"keys": [{"kty": "RSA"}'])(
+	"a JWK that is cut off is named as that: %s",
+	(text) => {
+		expect(() => importKey(text)).toThrow(/cut off/);
+	},
+);
