@@ -1,7 +1,7 @@
 import {
 	clientName,
-	requireExact,
 	readToken,
+	requireExact,
 } from "../../../plugins/x-custom-jwt/incoming-token";
 
 /** The claims of a token whose claims are written like this. */
