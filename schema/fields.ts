@@ -166,7 +166,7 @@ export const configSchema = {
 			...headerName,
 			default: "apikey",
 			description:
-				"Header that holds the API key, read only when the credential does not hold it and `key` is the one method in `auth_methods`.",
+				"Header in which clients send their API key. No template can name it; it is never an identity.",
 			examples: ["X-API-Key"],
 		},
 		upstream_custom_jwt_header: {
@@ -453,7 +453,7 @@ export const FIELD_VARIES: Readonly<
 	expires_in: "never",
 	bearer_clientid_claim: "credential",
 	bearer_clientid_claims: "credential",
-	apikey_header: "credential",
+	apikey_header: "never",
 	upstream_custom_jwt_header: "never",
 	downstream_custom_jwt_header: "never",
 	verbose: "never",

@@ -178,7 +178,7 @@ return {
           {
             apikey_header = {
               type = "string",
-              description = "Header that holds the API key, read only when the credential does not hold it and `key` is the one method in `auth_methods`.",
+              description = "Header in which clients send their API key. No template can name it; it is never an identity.",
               default = "apikey",
               match = "^[%w_%-]+$",
             },

@@ -57,9 +57,9 @@ test.each([
 		"A port is expected",
 	],
 	[
-		"a folder in the place of a file",
+		"a folder that holds other files too",
 		["gateway", "--config", "."],
-		". cannot be read: EISDIR",
+		"must have required property '_format_version'",
 	],
 	[
 		"a port beyond the last one",

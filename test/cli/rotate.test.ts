@@ -825,7 +825,7 @@ describe("keys rotate, the command,", () => {
 		],
 		[
 			"a JWK Set that is no JSON",
-			"not JSON; a JWK or a JWK Set",
+			"not JSON: the text is cut off",
 			(text) => text.replace('"keys": [', '"keys": ['.repeat(2)),
 			[],
 		],

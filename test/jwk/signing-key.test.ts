@@ -532,7 +532,7 @@ describe("a private JWK is refused", () => {
 		["empty, as an unresolved vault reference is", "", "vault reference"],
 		["a vault reference", "{vault://env/private-jwk}", "vault reference"],
 		["PEM", privateJwkToPem(RSA), "not JSON but PEM; a JWK or a JWK Set"],
-		["cut off", JSON.stringify(RSA).slice(0, -1), "not JSON; a JWK"],
+		["cut off", JSON.stringify(RSA).slice(0, -1), "the text is cut off"],
 		["a secret alone", "correct-horse-battery-staple", "not JSON; a JWK"],
 		["an array", JSON.stringify([RSA]), "must be object"],
 		["null", "null", "must be object"],

@@ -127,11 +127,12 @@ test("asks once, in one write, and tells all the rest in another", async () => {
 	await client.startEvent(instance);
 	const asked: PdkCall[] = [];
 	// All are there before any is answered.
-	for (let call = 0; call < 4; call++)
+	for (let call = 0; call < 5; call++)
 		asked.push((await client.nextCall()) as PdkCall);
 	expect(asked.map(({ method }) => method)).toEqual([
 		PDK.getCtx.name,
 		PDK.getCtx.name,
+		PDK.getVar.name,
 		PDK.getVar.name,
 		PDK.getService.name,
 	]);
@@ -151,7 +152,7 @@ test("asks once, in one write, and tells all the rest in another", async () => {
 	expect(tokenIn(calls).claims.client_id).toBe("bob");
 });
 
-test("asks for the credential alone when a token is reused", async () => {
+test("asks for credential, consumer, HTTP version and Connection when a token is reused", async () => {
 	const instance = await client.startInstance({
 		...CONFIG,
 		reuse_for: 60,
@@ -163,6 +164,8 @@ test("asks for the credential alone when a token is reused", async () => {
 	];
 	expect(second.map(({ method }) => method)).toEqual([
 		PDK.getCtx.name,
+		PDK.getCtx.name,
+		PDK.getVar.name,
 		PDK.getVar.name,
 		PDK.setSerializeValue.name,
 		SET_HEADER,

@@ -235,16 +235,11 @@ describe("log_claims", () => {
 
 	test("never puts an API key there, whatever its claim is called", async () => {
 		const log_claims = ["client_id", "who", "jti"];
-		for (const request of [
-			requests.key,
-			{ credential: credentials.idOnly, service, headers: { apikey: API_KEY } },
-		]) {
-			const set_claims = { who: API_KEY };
-			const config = { log_claims, set_claims, auth_methods: ["key"] };
-			expect(await logged(request, config)).toEqual({
-				jti: expect.any(String),
-			});
-		}
+		const set_claims = { who: API_KEY };
+		const config = { log_claims, set_claims, auth_methods: ["key"] };
+		expect(await logged(requests.key, config)).toEqual({
+			jti: expect.any(String),
+		});
 	});
 
 	test("puts the client_id there when it is no API key", async () => {

@@ -171,10 +171,10 @@ describe("on the stock server", () => {
 	});
 
 	test.each([
-		["basic", 6],
-		["key", 6],
-		["oauth2", 6],
-		["jwt", 7],
+		["basic", 7],
+		["key", 7],
+		["oauth2", 7],
+		["jwt", 8],
 	] as const)(
 		"a request of %s takes %d round trips to Kong",
 		async (method, calls) => {

@@ -47,10 +47,19 @@ const tokensWith = (...claims: object[]): KnownRequest[] =>
 		},
 	}));
 
+/** Tokens of issuers that Kong verified: of credentials whose key is the claim `iss`. */
+const issuersWith = (...issuers: string[]): KnownRequest[] =>
+	issuers.flatMap((iss) =>
+		tokensWith({ iss }).map((request) => ({
+			...request,
+			credential: { ...request.credential, key: iss },
+		})),
+	);
+
 /** One credential, for which another plugin found different consumers. */
 const consumersWith = (...members: object[]): KnownRequest[] =>
 	members.map((member) => ({
-		...requests.consumer,
+		...requests.key,
 		consumer: { ...consumer, ...member },
 	}));
 
@@ -88,7 +97,7 @@ const VARIABLE_ROWS: Record<string, Row> = {
 			},
 		],
 	},
-	"auth.issuer": { requests: tokensWith({ iss: "a" }, { iss: "b" }, {}) },
+	"auth.issuer": { requests: issuersWith("a", "b", "c") },
 	"consumer.id": { requests: consumersWith({}, { id: "other" }) },
 	"consumer.username": {
 		requests: consumersWith({}, { username: "bob" }, { username: null }),
@@ -206,15 +215,6 @@ const FIELDS: Record<keyof ConfigFields, Row[] | typeof SAME> = {
 		{
 			config: { bearer_clientid_claims: ["azp", "appid"] },
 			requests: tokensWith({ azp: "a" }, { azp: "b" }, { appid: "c" }),
-		},
-	],
-	apikey_header: [
-		{
-			config: { apikey_header: "x-key", auth_methods: ["key"] },
-			requests: ["a", "b"].map((key) => ({
-				...requests.consumer,
-				headers: { "x-key": key },
-			})),
 		},
 	],
 	upstream_custom_jwt_header: [

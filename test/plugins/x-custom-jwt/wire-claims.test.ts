@@ -324,6 +324,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 			CREDENTIAL,
 			CONSUMER,
 			VARIABLE,
+			VARIABLE,
 			SET_HEADER,
 		]);
 	});
@@ -500,6 +501,7 @@ describe("kong-js-pluginserver with the TypeScript plugin", () => {
 				expect(methods(first)).toEqual([
 					CREDENTIAL,
 					CONSUMER,
+					VARIABLE,
 					VARIABLE,
 					SERVICE,
 					SET_HEADER,

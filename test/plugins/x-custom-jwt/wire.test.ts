@@ -347,6 +347,7 @@ describe.each(SERVERS)("$name", ({ command }) => {
 			"kong.client.get_credential",
 			"kong.client.get_consumer",
 			"kong.nginx.get_var",
+			"kong.nginx.get_var",
 			"kong.router.get_service",
 			SET_HEADER,
 		]);
