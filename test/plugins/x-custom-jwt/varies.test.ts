@@ -217,6 +217,7 @@ const FIELDS: Record<keyof ConfigFields, Row[] | typeof SAME> = {
 			requests: tokensWith({ azp: "a" }, { azp: "b" }, { appid: "c" }),
 		},
 	],
+	apikey_header: SAME,
 	upstream_custom_jwt_header: [
 		{
 			config: { upstream_custom_jwt_header: "X-Token" },
