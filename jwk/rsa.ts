@@ -119,6 +119,9 @@ export function checkRsa(jwk: PrivateJwk): string[] {
 	if (isSmall && !SMALL_EXPONENTS.includes(e))
 		throw new JwkError("e", "must be 3, 17, or at least 65537 (FIPS 186-5)");
 	requireOneKey(jwk);
+	requireLongExponent(jwk);
+	if (e >= 1n << 256n)
+		throw new JwkError("e", "must be less than 2^256 (FIPS 186-5 §A.1.1)");
 	requireStrongPrimes(jwk);
 	return isSmall
 		? [
@@ -144,6 +147,21 @@ function requireOneKey(jwk: PrivateJwk): void {
 		throw new JwkError(
 			"",
 			"its members n, e, d, p, q, dp, dq, qi are not of one RSA key",
+		);
+}
+
+/**
+ * A short private exponent can be computed from the public key (Wiener, 1990; Boneh and Durfee, 1999). The least
+ * one that fits is looked at, since a key may hold one that was made longer.
+ */
+function requireLongExponent(jwk: PrivateJwk): void {
+	const [n, e] = [integer(jwk.n), integer(jwk.e)];
+	const [p, q] = [integer(jwk.p) - 1n, integer(jwk.q) - 1n];
+	const least = inverse(e, (p * q) / divisor(p, q));
+	if (least <= 1n << BigInt(Math.ceil(n.toString(2).length / 2)))
+		throw new JwkError(
+			"d",
+			"is at most half as long as the modulus: it can be computed from the public key (FIPS 186-5 §A.1.1)",
 		);
 }
 

@@ -122,7 +122,7 @@ export const REFUSALS = {
 	no_text: {
 		status: 401,
 		reason: "claim_refused",
-		text: "claim {claim}: its value is no text",
+		text: "claim {claim}: its value is not a string, or is empty",
 		means:
 			"the value of `client_id` in `set_claims`, or with `strict_claims` of `subject`, must be a string that is not empty. In other claims an empty value is accepted, with `strict_claims` too",
 	},

@@ -179,7 +179,7 @@ describe("a weak key is refused", () => {
 		).toString("base64url");
 	};
 	/** The RSA key of two numbers; d with the order that they would have as primes. */
-	function rsaOf(p: bigint, q: bigint, e = 65537n) {
+	function rsaOf(p: bigint, q: bigint, e = 65537n): Record<string, string> {
 		const inverse = (value: bigint, modulus: bigint) => {
 			let [r, next, t, nextT] = [modulus, value % modulus, 0n, 1n];
 			while (next !== 0n) {
@@ -247,6 +247,35 @@ describe("a weak key is refused", () => {
 		while ((q - 1n) % 65537n === 0n) q += 2n;
 		const jwk = rsaOf(q, p);
 		expect(() => load(jwk)).toThrow("too close together");
+	});
+
+	/** A public exponent, or a private one: odd, and of about so many bits. */
+	const exponentFor = (p: bigint, q: bigint, bits: number): bigint => {
+		for (;;) {
+			const one = prime(bits);
+			if ((p - 1n) % one !== 0n && (q - 1n) % one !== 0n) return one;
+		}
+	};
+
+	test.each([256, 600, 1000])(
+		"whose private exponent has %d bits, of 2048",
+		(bits) => {
+			const [p, q] = [fitting(1024, 65537n), fitting(1024, 65537n)];
+			const short = exponentFor(p, q, bits);
+			const { d: e, ...others } = rsaOf(p, q, short);
+			const dOf = (modulus: bigint) => base64url(short % modulus);
+			const jwk = { ...others, e, d: base64url(short) };
+			expect(() => load({ ...jwk, dp: dOf(p - 1n), dq: dOf(q - 1n) })).toThrow(
+				"can be computed from the public key",
+			);
+		},
+	);
+
+	test("whose public exponent is above 2^256", () => {
+		const [p, q] = [fitting(1024, 65537n), fitting(1024, 65537n)];
+		expect(() => load(rsaOf(p, q, exponentFor(p, q, 257)))).toThrow(
+			"must be less than 2^256",
+		);
 	});
 
 	test.each([
