@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { Unreadable } from "../declarative/read-file";
 import { JwkError } from "../jwk/error";
-import { printable } from "../jwk/printable";
+import { printableLine } from "../jwk/printable";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { configCheck } from "./commands/config-check";
@@ -67,12 +67,26 @@ interface Tree {
 	commands: readonly Tree[];
 	exitOverride(): unknown;
 	showHelpAfterError(message: string): unknown;
+	configureOutput(output: {
+		outputError(text: string, write: (text: string) => void): void;
+	}): unknown;
 }
 
 /** Commands that are added whole do not inherit these. */
 function settle(command: Tree): void {
 	command.exitOverride();
 	command.showHelpAfterError("(--help explains, with an example)");
+	command.configureOutput({
+		// It quotes arguments, between line ends of its own.
+		outputError: (text, write) =>
+			write(
+				process.argv.reduce(
+					(rest, argument) =>
+						rest.replaceAll(argument, printableLine(argument)),
+					text,
+				),
+			),
+	});
 	command.commands.forEach(settle);
 }
 
@@ -87,7 +101,7 @@ function failed(error: unknown): number {
 		error instanceof Unreadable ||
 		error instanceof JwkError;
 	const message = isOurs ? error.message : toRefusal(error).message;
-	console.error(`x-custom-jwt: ${printable(message)}`);
+	console.error(`x-custom-jwt: ${printableLine(message)}`);
 	return EXIT.badUse;
 }
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { printable } from "../jwk/printable";
+import { printable, printableLine } from "../jwk/printable";
 
 /** What a command answers to the shell. */
 export const EXIT = {
@@ -11,14 +11,19 @@ export const EXIT = {
 	badUse: 2,
 } as const;
 
-/** Writes a command's answer, with a line end. */
+/** Writes a command's answer, with a line end; nothing in it acts on a terminal. */
 export function print(text: string): void {
-	process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+	process.stdout.write(printable(text.endsWith("\n") ? text : `${text}\n`));
+}
+
+/** Writes one line of a command's answer, which stays one whatever it quotes. */
+export function printLine(text: string): void {
+	print(printableLine(text));
 }
 
 /** Writes what is done, but better otherwise, beside a command's answer. */
 export function warn(text: string): void {
-	process.stderr.write(`warning: ${printable(text)}\n`);
+	process.stderr.write(`warning: ${printableLine(text)}\n`);
 }
 
 /** The option `--json`. */

@@ -4,7 +4,6 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { visit } from "yaml";
 import { applyEdits, type Edit } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
-import { printable } from "../jwk/printable";
 import { iso } from "../jwk/time";
 import { Name } from "../plugins/x-custom-jwt";
 import {
@@ -16,7 +15,7 @@ import {
 } from "./files";
 import { json } from "./keys";
 import { parseJwks } from "./named-jwk";
-import { asJson, EXIT, print, seconds } from "./output";
+import { asJson, EXIT, print, printLine, seconds } from "./output";
 import type { Outcome } from "./rotate";
 import { diffOf } from "./rotation-edits";
 
@@ -117,9 +116,9 @@ export function conclude(
 		const at = allowedAt === undefined ? {} : { allowedAt: iso(allowedAt) };
 		print(json({ done, message, notes: all, ...at, files: paths, diff }));
 	} else {
-		if (diff) print(printable(diff));
-		print(printable(done ? message : `refused: ${message}`));
-		for (const note of all) print(printable(`- ${note}`));
+		if (diff) print(diff);
+		printLine(done ? message : `refused: ${message}`);
+		for (const note of all) printLine(`- ${note}`);
 	}
 }
 

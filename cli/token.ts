@@ -1,5 +1,4 @@
 import { readInput } from "../declarative/read-file";
-import { printable } from "../jwk/printable";
 import { dateOf, iso, timeInWords } from "../jwk/time";
 import { type DecodedToken, decodeToken, NotAJwt, tokenIn } from "../jwk/token";
 import type { Expectations } from "../jwk/verify";
@@ -110,7 +109,7 @@ async function readBody({ body }: Response, name: string): Promise<string> {
 /** A token for a terminal. */
 export function inLines({ header, claims, times }: Described): string {
 	return [
-		`header ${printable(json(header))}claims ${printable(json(claims))}`,
+		`header ${json(header)}claims ${json(claims)}`,
 		...Object.entries(times).map(([claim, text]) => `${claim}  ${text}\n`),
 	].join("");
 }

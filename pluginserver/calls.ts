@@ -5,10 +5,10 @@ import {
 	EncodedAnswer,
 	type Question,
 } from "../plugins/x-custom-jwt/facts";
+import { logLine } from "../plugins/x-custom-jwt/log-line";
 import { pathOf } from "../plugins/x-custom-jwt/url";
 import { digestOf } from "./body";
 import { type FrameWriter, framesOf, TOO_LONG } from "./frames";
-import { oneLine } from "./log";
 import { type Json, PDK, type PdkMethod, RpcReturn } from "./messages";
 import { decode } from "./protobuf";
 
@@ -165,7 +165,7 @@ export function writeDecision(
 	}
 	// Kong names no plugin in such a line.
 	for (const { level, message } of decision.log)
-		write(LOGS[level], [`x-custom-jwt: ${oneLine(message)}`]);
+		write(LOGS[level], [`x-custom-jwt: ${logLine(message)}`]);
 	for (const [k, v] of decision.logValues)
 		write(PDK.setSerializeValue, { k, v: v as Json });
 	if (decision.exit) {

@@ -1,3 +1,6 @@
+import { printableLine } from "../jwk/printable";
+import { MAX_LINE_LENGTH } from "../plugins/x-custom-jwt/log-line";
+
 /** Levels, least urgent first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
@@ -30,29 +33,10 @@ export function createLog(
 	};
 }
 
-/** Longer values are cut: a client may choose part of an error's text. */
-const MAX_VALUE_LENGTH = 1000;
-
 /** Quotes what is not one plain word, so that a line stays a line. */
 function quote(text: string): string {
-	const value = text.slice(0, MAX_VALUE_LENGTH);
+	const value = text.slice(0, MAX_LINE_LENGTH);
 	return /^[\w./:@+-]+$/.test(value)
 		? value
-		: escapeControls(JSON.stringify(value));
-}
-
-/** A text for a line of somebody else's log: one line, and not a long one. */
-export function oneLine(text: string): string {
-	return escapeControls(text.slice(0, MAX_VALUE_LENGTH));
-}
-
-/** Control characters, line separators, and what turns a text around: terminals would act on them. */
-const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
-
-function escapeControls(text: string): string {
-	return text.replace(
-		CONTROLS,
-		(character) =>
-			`\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-	);
+		: printableLine(JSON.stringify(value));
 }

@@ -1,9 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { readConfiguration } from "../../declarative/model";
-import { printable } from "../../jwk/printable";
 import { checkConfiguration } from "../check";
 import { json } from "../keys";
-import { asJson, EXIT, print } from "../output";
+import { asJson, EXIT, print, printLine } from "../output";
 
 /** `x-custom-jwt config check` */
 export function configCheck() {
@@ -28,7 +27,7 @@ The exit code is 1 when there is an error; warnings and infos are for you to jud
 			process.exitCode = errors.length ? EXIT.no : EXIT.ok;
 			if (options.json) return print(json(findings));
 			for (const { file, line, column, severity, message } of findings)
-				print(printable(`${file}:${line}:${column} ${severity}: ${message}`));
+				printLine(`${file}:${line}:${column} ${severity}: ${message}`);
 			print(
 				`${errors.length} errors, ${findings.length - errors.length} other findings`,
 			);

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { readInput } from "../../declarative/read-file";
 import { JwkError } from "../../jwk/error";
 import { importKey } from "../../jwk/import-key";
-import { printable } from "../../jwk/printable";
+import { printableLine } from "../../jwk/printable";
 import { BadUse, writeNew } from "../files";
 import { print } from "../output";
 
@@ -26,9 +26,9 @@ Example:
 				writeNew(out, `${JSON.stringify(jwk)}\n`);
 				print(
 					[
-						...warnings.map((text) => `warning: ${text}`),
-						`${jwk.alg} key ${printable(String(jwk.kid))}`,
-						out,
+						...warnings.map((text) => `warning: ${printableLine(text)}`),
+						`${jwk.alg} key ${printableLine(String(jwk.kid))}`,
+						printableLine(out),
 					].join("\n"),
 				);
 			} catch (error) {

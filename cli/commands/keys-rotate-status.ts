@@ -1,5 +1,4 @@
 import { readConfiguration } from "../../declarative/model";
-import { printable } from "../../jwk/printable";
 import { json } from "../keys";
 import { now, print } from "../output";
 import { cacheMaxAge, margin, rotateCommand } from "../rotate-step";
@@ -23,6 +22,6 @@ export function keysRotateStatus() {
 				options,
 				time,
 			);
-			print(options.json ? json(status) : printable(inWords(status, time)));
+			print(options.json ? json(status) : inWords(status, time));
 		});
 }

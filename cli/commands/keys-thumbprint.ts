@@ -1,7 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
-import { printable } from "../../jwk/printable";
 import { json, thumbprints } from "../keys";
-import { asJson, print } from "../output";
+import { asJson, print, printLine } from "../output";
 
 /** `x-custom-jwt keys thumbprint` */
 export function keysThumbprint() {
@@ -19,6 +18,6 @@ Both halves of a key have the same thumbprint. Example:
 			const found = await thumbprints(files);
 			if (options.json) return print(json(found));
 			for (const { thumbprint, file, kid } of found)
-				print(printable(`${thumbprint}  ${file}${kid ? `  ${kid}` : ""}`));
+				printLine(`${thumbprint}  ${file}${kid ? `  ${kid}` : ""}`);
 		});
 }

@@ -3,7 +3,7 @@ import {
 	InvalidArgumentError,
 	Option,
 } from "@commander-js/extra-typings";
-import { printable } from "../../jwk/printable";
+import { printableLine } from "../../jwk/printable";
 import { json } from "../keys";
 import {
 	baseUrl,
@@ -46,7 +46,7 @@ Example:
 			if (dryRun) return print(describeRequest(target));
 			const upload = await pushSchema(target, readAccessToken(tokenFile));
 			process.exitCode = upload.done ? EXIT.ok : EXIT.no;
-			print(options.json ? json(upload) : printable(upload.message));
+			print(options.json ? json(upload) : printableLine(upload.message));
 		});
 }
 

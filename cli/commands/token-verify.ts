@@ -2,7 +2,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { type Verdict, verifyToken } from "../../jwk/verify";
 import { json } from "../keys";
-import { asJson, EXIT, now, print } from "../output";
+import { asJson, EXIT, now, print, printLine } from "../output";
 import {
 	type Described,
 	describe,
@@ -79,7 +79,7 @@ function notesOn(
 
 function printVerdict({ verified, reason, signedBy, notes }: Verdict): void {
 	print("");
-	if (signedBy) print(`signature verified with ${signedBy}`);
-	for (const note of notes) print(`note: ${note}`);
-	print(verified ? "VERIFIED" : `NOT VERIFIED: ${reason}`);
+	if (signedBy) printLine(`signature verified with ${signedBy}`);
+	for (const note of notes) printLine(`note: ${note}`);
+	printLine(verified ? "VERIFIED" : `NOT VERIFIED: ${reason}`);
 }

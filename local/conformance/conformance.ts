@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { readConfiguration } from "../../declarative/model";
 import { bestMatch } from "../../declarative/paths";
+import { printable } from "../../jwk/printable";
 import { packageRoot } from "../../schema/package-root";
 import { CONFIG_FILES, startDemo, startSampleBackend } from "../demo/demo";
 import { type Flow, makeFlows, type Reach } from "../demo/flows";
@@ -12,6 +13,7 @@ import { runFlow } from "../demo/run-flow";
 import { loadDeclarative } from "../gateway/entities";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { send } from "../http";
+import { makeRawFlows } from "./raw";
 import { type Case, hasPassed, junit, type Report, table } from "./report";
 import { throughRestart } from "./restart";
 import { makeTricks, NotOffered } from "./tricks";
@@ -49,7 +51,10 @@ export async function conformance(
 	for (const report of reports) console.log(table(report));
 	if (options.junit) writeFileSync(options.junit, junit(reports));
 	if (options.json)
-		writeFileSync(options.json, `${JSON.stringify(reports, null, "\t")}\n`);
+		writeFileSync(
+			options.json,
+			printable(`${JSON.stringify(reports, null, "\t")}\n`),
+		);
 	return reports.every(hasPassed);
 }
 
@@ -114,7 +119,11 @@ async function onLocalGateway(): Promise<Report[]> {
 }
 
 async function flowsOf(reach: Reach): Promise<Flow[]> {
-	return [...(await makeFlows(reach)), ...makeTricks(reach)];
+	return [
+		...(await makeFlows(reach)),
+		...makeTricks(reach),
+		...makeRawFlows(reach),
+	];
 }
 
 async function runAll(flows: Flow[], hasTls: boolean): Promise<Case[]> {

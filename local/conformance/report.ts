@@ -1,3 +1,5 @@
+import { printableLine } from "../../jwk/printable";
+
 /** What became of one flow of the suite. */
 export interface Case {
 	name: string;
@@ -24,13 +26,11 @@ export function hasPassed({ cases }: Report): boolean {
 
 /** A table for people. */
 export function table({ gateway, version, cases }: Report): string {
-	const rows = cases.map(({ verdict, name, expected, got, milliseconds }) => [
-		verdict,
-		name,
-		expected,
-		got,
-		`${Math.round(milliseconds)} ms`,
-	]);
+	const rows = cases.map(({ verdict, name, expected, got, milliseconds }) =>
+		[verdict, name, expected, got, `${Math.round(milliseconds)} ms`].map(
+			printableLine,
+		),
+	);
 	const head = ["", "flow", "expected", "got", "time"];
 	const widths = head.map((_, column) =>
 		Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)),
@@ -43,7 +43,7 @@ export function table({ gateway, version, cases }: Report): string {
 	);
 	const count = (verdict: Case["verdict"]) =>
 		cases.filter((one) => one.verdict === verdict).length;
-	return `${gateway}, ${version}:
+	return `${printableLine(`${gateway}, ${version}`)}:
 ${lines.join("\n")}
 ${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped
 `;

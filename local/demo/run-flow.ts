@@ -1,4 +1,4 @@
-import { printable } from "../../jwk/printable";
+import { printableLine } from "../../jwk/printable";
 import type { Anything, NotAccepted } from "../backend/backend";
 import type { Flow } from "./flows";
 
@@ -31,7 +31,11 @@ export async function runFlow(flow: Flow): Promise<FlowResult> {
 			jwt,
 		};
 	} catch (error) {
-		return { passed: false, got: printable(`${flow.curl} → ${error}`), error };
+		return {
+			passed: false,
+			got: printableLine(`${flow.curl} → ${error}`),
+			error,
+		};
 	}
 }
 
@@ -42,11 +46,11 @@ function told(
 ): string {
 	if (jwt) {
 		const { auth_method, client_id } = jwt.claims;
-		return `verified  ${printable(String(auth_method)).padEnd(8)}  client_id ${printable(String(client_id))}`;
+		return `verified  ${printableLine(String(auth_method)).padEnd(8)}  client_id ${printableLine(String(client_id))}`;
 	}
 	return reason === undefined
-		? `no token  ${printable(message.replace(/\s+/g, " ").trim())}`
-		: `the backend was reached and refused: ${printable(reason)}`;
+		? `no token  ${printableLine(message.replace(/\s+/g, " ").trim())}`
+		: `the backend was reached and refused: ${printableLine(reason)}`;
 }
 
 function answerIn(body: string): Partial<Anything & NotAccepted> {

@@ -2,7 +2,7 @@
 
 import { bestMatch } from "../../declarative/paths";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
-import { printable } from "../../jwk/printable";
+import { printableLine } from "../../jwk/printable";
 import { type Entities, loadDeclarative } from "../gateway/entities";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
@@ -117,7 +117,7 @@ async function check({ gateway }: Demo, verbose: boolean): Promise<boolean> {
 		console.log(`${verdict} ${flow.name.padEnd(width)}  ${got}`);
 		if (verbose && jwt)
 			console.log(
-				`       ${printable(JSON.stringify(jwt.header))} ${printable(JSON.stringify(jwt.claims))}`,
+				`       ${printableLine(JSON.stringify(jwt.header))} ${printableLine(JSON.stringify(jwt.claims))}`,
 			);
 		good &&= passed;
 	}

@@ -1,3 +1,5 @@
+import { printableLine } from "../../jwk/printable";
+
 /** Levels of nginx's error log, least urgent first. */
 const LEVELS = ["debug", "info", "notice", "warn", "error", "crit"] as const;
 
@@ -15,6 +17,6 @@ export type Log = (level: Level, message: string) => void;
 export function stderrLog(least: Level): Log {
 	return (level, message) => {
 		if (LEVELS.indexOf(level) >= LEVELS.indexOf(least))
-			console.error(`[${level}] ${message}`);
+			console.error(`[${level}] ${printableLine(message)}`);
 	};
 }

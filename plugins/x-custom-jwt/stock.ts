@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { Ask, BodyDigest, Decision, Question } from "./facts";
+import { logLine } from "./log-line";
 import type { Kong } from "./pdk";
 import { pathOf } from "./url";
 
@@ -29,7 +30,7 @@ export async function carryOut(
 ): Promise<void> {
 	// The request must end whether or not it can be logged.
 	for (const { level, message } of log)
-		await kong.log[level](message).catch(() => {});
+		await kong.log[level](logLine(message)).catch(() => {});
 	for (const [name, value] of logValues)
 		await kong.log.setSerializeValue(name, value);
 	if (exit) {

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { logLine } from "../../plugins/x-custom-jwt/log-line";
 import { warnOfFewFiles } from "../../pluginserver/limits";
-import { createLog, LOG_LEVELS, oneLine } from "../../pluginserver/log";
+import { createLog, LOG_LEVELS } from "../../pluginserver/log";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody, SET_HEADER, StockClient } from "../support/client";
@@ -192,10 +193,10 @@ describe("a log line", () => {
 	});
 
 	test("in Kong's log is one line too, and a short one", () => {
-		expect(oneLine("a\nb\u001b[31m\u2028é")).toBe(
+		expect(logLine("a\nb\u001b[31m\u2028é")).toBe(
 			"a\\u000ab\\u001b[31m\\u2028é",
 		);
-		expect(oneLine("x".repeat(1e6)).length).toBeLessThan(2000);
+		expect(logLine("x".repeat(1e6)).length).toBeLessThan(2000);
 	});
 
 	test("leaves out what is absent", () => {
