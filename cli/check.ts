@@ -38,6 +38,7 @@ import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { isRequired, properties } from "../schema/kong";
 import { packageRoot } from "../schema/package-root";
+import { checkMethods } from "./check-methods";
 import { BadUse } from "./files";
 import { parseJwks, publicHalf, thumbprint } from "./named-jwk";
 import { signingOf } from "./signing";
@@ -196,7 +197,9 @@ function checkFields(entry: PluginEntry): Finding[] {
 		if (!nulls.includes(field))
 			add(field, "error", message.replace(/^config\//, ""));
 	const isExample = isInPackage(entry.file.path);
-	for (const { field, message, onlyInExamples } of warnings)
+	for (const { field, message, onlyInExamples } of warnings.filter(
+		({ isForLog }) => !isForLog,
+	))
 		add(
 			field,
 			onlyInExamples && !isExample ? "error" : "warning",
@@ -224,7 +227,7 @@ function checkRoutes(
 	configuration: Configuration,
 	entry: PluginEntry,
 ): Finding[] {
-	const { audience, auth_methods, unauthenticated } = configOf(entry);
+	const { audience, unauthenticated } = configOf(entry);
 	return routesOf(configuration, entry).flatMap((route) => {
 		const plugins = pluginsOn(configuration, route);
 		const names = plugins.map(({ name }) => name);
@@ -239,7 +242,6 @@ function checkRoutes(
 			const message = `${entry.name} on ${entry.scope}: ${text}`;
 			return { ...positionOf(node.file, node.map), severity, message };
 		};
-		const methods = Array.isArray(auth_methods) ? auth_methods : [];
 		const later = names.find((name) => LATER_SECURITY_PLUGINS.includes(name));
 		return [
 			...(route.service || audience !== undefined
@@ -258,27 +260,9 @@ function checkRoutes(
 							`no security plugin on route ${route.name}${later ? ` but ${later}, which runs after this one` : ""}: only clients whose certificate the listener verifies are let in`,
 						),
 					]),
-			...(names.includes("openid-connect") && !methods.includes("oidc")
-				? [
-						at(
-							"warning",
-							`openid-connect guards route ${route.name}, but auth_methods does not have oidc: its clients are refused with 401`,
-						),
-					]
-				: []),
-			...plugins
-				.filter(
-					(plugin) =>
-						plugin.name === "openid-connect" && methods.includes("oidc"),
-				)
-				.map((plugin) => configOf(plugin).hide_credentials)
-				.filter((hides) => hides !== false)
-				.map((hides) =>
-					at(
-						hides ? "error" : "warning",
-						`openid-connect on route ${route.name} takes the Bearer token away ${hides ? "with hide_credentials" : "since Kong 3.14, where hide_credentials is true by default"}, so that its claims cannot be signed: set hide_credentials: false`,
-					),
-				),
+			...checkMethods(route.name, plugins, configOf(entry)).map(
+				({ severity, message }) => at(severity, message),
+			),
 		];
 	});
 }

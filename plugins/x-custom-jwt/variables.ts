@@ -80,6 +80,12 @@ export const VARIABLES: readonly Variable[] = [
 		read: ({ identity }) => identity.method,
 	},
 	{
+		name: "auth.plugin",
+		...OF_IDENTITY,
+		read: ({ facts, identity }) =>
+			pluginOf(identity.method, facts.get("credential")),
+	},
+	{
 		name: "auth.issuer",
 		...OF_IDENTITY,
 		read: ({ identity }) => identity.issuer,
@@ -307,6 +313,26 @@ function groupNames(groups: unknown): string[] | undefined {
 	return names.length > 0 ? [...new Set(names)] : undefined;
 }
 
+/** Kong's plugin, where its credential shows which one it was (docs/auth-plugins.md). */
+function pluginOf(
+	method: Identity["method"],
+	credential: Credential | undefined,
+): string | undefined {
+	switch (method) {
+		case "basic":
+			if (credential?.secret !== undefined) return "hmac-auth";
+			return entityOf(credential) ? "basic-auth" : "ldap-auth";
+		case "jwt":
+			return "jwt";
+		case "key":
+			return "key-auth";
+		case "oauth2":
+			return "oauth2";
+		default:
+			return undefined;
+	}
+}
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Only entities of Kong have a UUID: the id that ldap-auth makes up is a hash of the password (Kong: ldap-auth). */
@@ -317,6 +343,7 @@ function entityOf(credential: Credential | undefined): Credential | undefined {
 /** Values that Kong generates, so that they have an API key in them by chance only. */
 const GENERATED = [
 	"auth.method",
+	"auth.plugin",
 	"client.ip",
 	"consumer.id",
 	"credential.id",

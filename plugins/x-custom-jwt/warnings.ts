@@ -12,6 +12,8 @@ const DECISIVE_CLAIMS = ["sub", "aud", "scope", "roles", "groups"];
 export interface Warning extends Fault {
 	/** Whether it is meant in the package's own examples, and nowhere else. */
 	onlyInExamples?: boolean;
+	/** Whether only the instance needs to say it, since `config check` sees more. */
+	isForLog?: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export function warningsOf(
 	> & { signingKey: Config["signingKey"] | undefined },
 ): Warning[] {
 	return [
+		...foreignTokens(config),
 		...sameNames(config),
 		...sameSubjects(config),
 		...chosenByClient(config),
@@ -52,6 +55,21 @@ function ofKey(key: Config["signingKey"] | undefined): Warning[] {
 			onlyInExamples: true,
 		});
 	return warnings;
+}
+
+/** An instance does not know which other plugins are on its routes. */
+function foreignTokens({
+	auth_methods,
+}: Pick<Config, "auth_methods">): Warning[] {
+	if (!auth_methods.includes("oidc")) return [];
+	return [
+		{
+			field: "auth_methods",
+			message:
+				"config/auth_methods accepts oidc: only openid-connect with auth_methods: [bearer] may guard the routes of this plugin entry, or a client could add a Bearer token of its own making; x-custom-jwt config check shows whether that is so",
+			isForLog: true,
+		},
+	];
 }
 
 type MethodsAndTemplates = Pick<Config, "auth_methods" | "templates">;

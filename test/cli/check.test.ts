@@ -412,6 +412,54 @@ describe("a fault is found:", () => {
 			"warning: x-custom-jwt on service httpbin: openid-connect on route basicAuth takes the Bearer token away since Kong 3.14",
 		],
 		[
+			"oidc without openid-connect",
+			() => setIn([...CONFIG, "auth_methods"], ["oidc", "basic"]),
+			"error: x-custom-jwt on service httpbin: auth_methods has oidc, but openid-connect does not guard route basicAuth",
+		],
+		[
+			"openid-connect that accepts a session too",
+			() => oidcThat({ auth_methods: ["bearer", "session"] }),
+			"error: x-custom-jwt on service httpbin: openid-connect on route basicAuth accepts more than Bearer tokens",
+		],
+		[
+			"openid-connect that accepts all methods, which is its default",
+			() => oidcThat({ hide_credentials: false }),
+			"error: x-custom-jwt on service httpbin: openid-connect on route basicAuth accepts more than Bearer tokens",
+		],
+		[
+			"session where only key is accepted",
+			() =>
+				checkEdited((document) => {
+					document.setIn([...CONFIG, "auth_methods"], ["key"]);
+					document.addIn(["services", 0, "routes", 1, "plugins"], {
+						name: "session",
+					});
+				}),
+			"error: x-custom-jwt on service httpbin: session guards route apiKey too, but auth_methods has key only",
+		],
+		[
+			"an anonymous consumer where only key is accepted",
+			() =>
+				checkEdited((document) => {
+					document.setIn([...CONFIG, "auth_methods"], ["key"]);
+					document.setIn(
+						["services", 0, "routes", 1, "plugins", 0, "config", "anonymous"],
+						"guest",
+					);
+				}),
+			"error: x-custom-jwt on service httpbin: key-auth on route apiKey lets an anonymous consumer through",
+		],
+		[
+			"two plugins that are both the method basic",
+			() =>
+				checkEdited((document) =>
+					document.addIn(["services", 0, "routes", 0, "plugins"], {
+						name: "hmac-auth",
+					}),
+				),
+			"warning: x-custom-jwt on service httpbin: basic-auth and hmac-auth guard route basicAuth and are all the method basic",
+		],
+		[
 			"openid-connect that hides the Bearer token",
 			() => oidcThat({ hide_credentials: true }),
 			"error: x-custom-jwt on service httpbin: openid-connect on route basicAuth takes the Bearer token away with hide_credentials",

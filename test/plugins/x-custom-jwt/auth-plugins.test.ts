@@ -55,7 +55,7 @@ function recorded(name: string): KnownRequest {
 
 const config = {
 	auth_methods: AUTH_METHODS,
-	set_claims: { auth_method: "$(auth.method)" },
+	set_claims: { auth_method: "$(auth.method)", auth_plugin: "$(auth.plugin)" },
 };
 const CONSUMER = "contact@konghq.com-ID1";
 
@@ -81,6 +81,15 @@ onBothServers((outcome) => {
 		},
 	);
 
+	test.each(["basic-auth", "hmac-auth", "key-auth", "jwt", "oauth2"])(
+		"$(auth.plugin) is %s, as its credential shows",
+		async (auth_plugin) => {
+			expect(await outcome(recorded(auth_plugin), config)).toMatchObject({
+				auth_plugin,
+			});
+		},
+	);
+
 	test("ldap-auth is basic, of no consumer; nothing tells the password, nor the hash that Kong calls its id", async () => {
 		const request = recorded("ldap-auth");
 		const { id, password } = request.credential ?? {};
@@ -92,6 +101,7 @@ onBothServers((outcome) => {
 		const claims = await outcome(request, { ...config, set_claims });
 		expect(claims).toMatchObject({
 			auth_method: "basic",
+			auth_plugin: "ldap-auth",
 			client_id: "ldap-user",
 		});
 		for (const claim of ["act", "id"]) expect(claims).not.toHaveProperty(claim);

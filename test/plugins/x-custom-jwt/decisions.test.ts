@@ -185,16 +185,39 @@ describe("a response 401", () => {
 });
 
 describe("the first request of an instance", () => {
+	const OIDC = "only openid-connect with auth_methods: [bearer]";
 	const warnings = async (config: object) => {
 		const plugin = new Plugin(rawConfig(config));
 		const logs = [];
 		for (let request = 0; request < 2; request++) {
 			const { log } = await plugin.decide(asking(requests.key).ask);
 			// Others are of the request, which the entry may not accept.
-			logs.push(log.filter(({ message }) => message.startsWith("config/")));
+			logs.push(
+				log.filter(
+					({ message }) =>
+						message.startsWith("config/") && !message.includes(OIDC),
+				),
+			);
 		}
 		return logs;
 	};
+
+	test("logs once that oidc is for routes behind openid-connect alone", async () => {
+		for (const [auth_methods, count] of [
+			[["oidc"], 1],
+			[["key"], 0],
+		] as const) {
+			const plugin = new Plugin(rawConfig({ auth_methods }));
+			const { ask } = asking(requests.key);
+			const logs = [await plugin.decide(ask), await plugin.decide(ask)];
+			expect(
+				logs.map(
+					({ log }) =>
+						log.filter(({ message }) => message.includes(OIDC)).length,
+				),
+			).toEqual([count, 0]);
+		}
+	});
 
 	test("logs what is seldom meant, once", async () => {
 		const accepts = (what: string) => ({

@@ -252,6 +252,7 @@ describe("a configuration is refused", () => {
 	])("when $(%s) is unknown, with the names there are", (variable) => {
 		const known = [
 			"auth.method",
+			"auth.plugin",
 			"auth.issuer",
 			"consumer.id",
 			"consumer.username",

@@ -97,6 +97,16 @@ const VARIABLE_ROWS: Record<string, Row> = {
 			},
 		],
 	},
+	"auth.plugin": {
+		requests: [
+			{
+				...requests.basic,
+				credential: { ...credentials.basic, username: "a" },
+			},
+			{ ...requests.basic, credential: { ...credentials.hmac, username: "a" } },
+			{ ...requests.basic, credential: { ...credentials.ldap, username: "a" } },
+		],
+	},
 	"auth.issuer": { requests: issuersWith("a", "b", "c") },
 	"consumer.id": { requests: consumersWith({}, { id: "other" }) },
 	"consumer.username": {
