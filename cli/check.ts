@@ -1,5 +1,6 @@
 import { relative, resolve } from "node:path";
 import type { JWK } from "jose";
+import { isRefusal } from "../core/refusals";
 import {
 	type Configuration,
 	configOf,
@@ -34,7 +35,6 @@ import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-members";
 import { Name } from "../plugins/x-custom-jwt";
 import { prepare } from "../plugins/x-custom-jwt/config";
-import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { isRequired, properties } from "../schema/kong";
 import { packageRoot } from "../schema/package-root";
@@ -377,7 +377,7 @@ async function checkPublished(
 		signing = signingOf(config);
 	} catch (error) {
 		// checkFields says it.
-		if (error instanceof Misconfigured) return [];
+		if (isRefusal(error)) return [];
 		throw error;
 	}
 	if (signing.reference !== undefined)

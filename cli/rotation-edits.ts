@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { FILE_HEADERS_ONLY, formatPatch, structuredPatch } from "diff";
 import type { JWK } from "jose";
 import { isScalar, type Scalar, visit } from "yaml";
+import { isRefusal } from "../core/refusals";
 import {
 	type Configuration,
 	configOf,
@@ -13,7 +14,6 @@ import { type Edit, type Position, positionOf } from "../declarative/text";
 import { isPrivate, PRIVATE_MEMBERS } from "../jwk/members";
 import { quoted } from "../jwk/printable";
 import { nameOf } from "../jwk/public-members";
-import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { BadUse } from "./files";
 import { checkPrivate, thumbprint } from "./named-jwk";
 import { signingOf } from "./signing";
@@ -99,7 +99,7 @@ function newSigning(config: Record<string, unknown>, { scope }: PluginEntry) {
 		const signing = signingOf(config);
 		if (signing.reference === undefined) return signing;
 	} catch (error) {
-		if (!(error instanceof Misconfigured)) throw error;
+		if (!isRefusal(error)) throw error;
 		throw new BadUse(`the new key does not fit ${scope}: ${error.message}`);
 	}
 	throw new BadUse(`${scope}: private_jwk is a reference`);

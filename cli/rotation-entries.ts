@@ -1,5 +1,6 @@
 import type { JWK } from "jose";
 import type { Scalar } from "yaml";
+import { isRefusal } from "../core/refusals";
 import {
 	type Configuration,
 	configOf,
@@ -13,7 +14,6 @@ import { isReference } from "../declarative/references";
 import { type Edit, positionAt } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
 import { nameOf, ROTATION_MARKS } from "../jwk/public-members";
-import { Misconfigured } from "../plugins/x-custom-jwt/errors";
 import { configSchema } from "../schema/fields";
 import { BadUse } from "./files";
 import { parseJwks, thumbprint } from "./named-jwk";
@@ -231,7 +231,7 @@ export function signingOrBadUse(entry: PluginEntry) {
 	try {
 		return signingOf(configOf(entry));
 	} catch (error) {
-		if (!(error instanceof Misconfigured)) throw error;
+		if (!isRefusal(error)) throw error;
 		const { file, line, column } = fieldPosition(entry, "private_jwk");
 		throw new BadUse(`${file}:${line}:${column}: ${error.message}`);
 	}

@@ -1,5 +1,6 @@
 import type { JWK } from "jose";
 import { isReference } from "../declarative/references";
+import { signingJwk } from "../jwk/signing-key";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
 
 /** What signs the tokens of a plugin entry. */
@@ -19,11 +20,11 @@ export type Signing =
  * Finds out what signs.
  *
  * @param config a plugin entry's configuration
- * @throws {Misconfigured} naming the field, or the member of the JWK, that is at fault
+ * @throws {Refusal} naming the field, or the member of the JWK, that is at fault
  */
 export function signingOf(config: Record<string, unknown>): Signing {
 	const { private_jwk } = config;
 	if (isReference(private_jwk)) return { reference: private_jwk };
-	const { alg, kid, jwk } = parseConfig(config).signingKey;
-	return { jwk, alg, kid };
+	const { key, settings } = parseConfig(config);
+	return { ...signingJwk(String(private_jwk), settings), alg: key.alg };
 }

@@ -4,7 +4,7 @@ import { interopWarnings } from "./interop";
 import { parseJson } from "./parse";
 import { isPem, keysOfPem } from "./pem";
 import { selectKey } from "./select-key";
-import { importSigningKey } from "./signing-key";
+import { importSigningKey, signingJwk } from "./signing-key";
 import { thumbprintOf } from "./thumbprint";
 
 /**
@@ -28,9 +28,9 @@ export function importKey(
 			"keys",
 			`has ${keys.length} keys; --from names one by its kid`,
 		);
-	const { jwk, alg, warnings } = importSigningKey(
-		JSON.stringify(selectKey(json, from)),
-	);
+	const selected = JSON.stringify(selectKey(json, from));
+	const { jwk } = signingJwk(selected);
+	const { alg, warnings } = importSigningKey(selected);
 	// Times that other tools write into a key say nothing about tokens, and would be published with it.
 	const {
 		iat: _,

@@ -21,11 +21,20 @@ import { canonical, formFault } from "./canonical";
 import { certificateChain } from "./certificates";
 import { jwsSignature } from "./ecdsa";
 import { JwkError } from "./error";
+import { interopWarnings } from "./interop";
 import { checkPrivateMembers, type PrivateJwk } from "./members";
 import { parseJson } from "./parse";
 import { checkRsa, completeRsa } from "./rsa";
 import { selectKey } from "./select-key";
 import { isTestKey } from "./test-keys";
+
+/** What of a configuration decides which key signs, and how. */
+export type KeyOptions = Partial<
+	Pick<
+		ConfigFields,
+		"active_kid" | "key_id" | "algorithm" | "hmac_key_is_text" | "include_x5c"
+	>
+>;
 
 /** A prepared key: everything about signing that does not depend on what is signed. */
 export interface SigningKey {
@@ -37,10 +46,10 @@ export interface SigningKey {
 	certificates: CertificateParameters | undefined;
 	/** What is allowed in the key, but better otherwise. */
 	warnings: string[];
+	/** What of it libraries of backends choke on, see interop.ts. */
+	interop: string[];
 	/** Whether it is one of `test-keys/`, with which everybody can sign. */
 	isTestKey: boolean;
-	/** The private JWK in canonical form, complete. */
-	jwk: PrivateJwk;
 	/**
 	 * Computes the JWS signature (RFC 7515 §5.1).
 	 * @param signingInput `BASE64URL(header).BASE64URL(payload)`
@@ -67,29 +76,23 @@ interface CertificateParameters {
 }
 
 /**
- * Imports the private JWK of a configuration: validated, converted to PEM, loaded, and tried once,
- * so that what cannot sign a verifiable token is refused when an instance starts.
+ * The private JWK that signs, in canonical form and complete.
  *
- * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct; or a JWK Set, of which
- * only the key that signs is looked at
+ * @param text see `importSigningKey`
  * @throws {JwkError} naming the member at fault, never its value
- * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
  */
-export function importSigningKey(
+export function signingJwk(
 	text: string,
-	{
-		active_kid,
-		key_id,
-		algorithm,
-		hmac_key_is_text,
-		include_x5c,
-	}: Partial<
-		Pick<
-			ConfigFields,
-			"active_kid" | "key_id" | "algorithm" | "hmac_key_is_text" | "include_x5c"
-		>
-	> = {},
-): SigningKey {
+	options: KeyOptions = {},
+): { jwk: PrivateJwk; kid: string | undefined } {
+	const { jwk, kid } = readSigningJwk(text, options);
+	return { jwk, kid };
+}
+
+function readSigningJwk(
+	text: string,
+	{ active_kid, key_id, algorithm, hmac_key_is_text }: KeyOptions,
+) {
 	const form = canonical(selectKey(parseJson(text), active_kid));
 	const { alg: ownAlg, kid: ownKid, ...members } = form.jwk;
 	// What the configuration replaces need not be usable.
@@ -98,6 +101,25 @@ export function importSigningKey(
 		...(algorithm === undefined && ownAlg !== undefined && { alg: ownAlg }),
 		...(key_id === undefined && ownKid !== undefined && { kid: ownKid }),
 	});
+	return { form, jwk, kid: key_id ?? jwk.kid };
+}
+
+/**
+ * Imports the private JWK of a configuration: validated, converted to PEM, loaded, and tried once,
+ * so that what cannot sign a verifiable token is refused when an instance starts. Of its private members nothing is
+ * kept but OpenSSL's key.
+ *
+ * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct; or a JWK Set, of which
+ * only the key that signs is looked at
+ * @throws {JwkError} naming the member at fault, never its value
+ * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
+ */
+export function importSigningKey(
+	text: string,
+	options: KeyOptions = {},
+): SigningKey {
+	const { form, jwk, kid } = readSigningJwk(text, options);
+	const { algorithm, hmac_key_is_text, include_x5c } = options;
 	const alg = signingAlgorithm(jwk, algorithm);
 	const formWarnings = form.changed.length
 		? [`${formFault(form)}; the canonical form is used`]
@@ -111,11 +133,11 @@ export function importSigningKey(
 			: digitalSignature(jwk, ALGORITHMS[alg]);
 	return {
 		alg,
-		kid: key_id ?? jwk.kid,
+		kid,
 		certificates: include_x5c ? certificateParameters(jwk) : undefined,
 		warnings: [...formWarnings, ...keyWarnings, ...hmacWarnings],
+		interop: interopWarnings({ ...jwk, kid }),
 		isTestKey: isTestKey({ ...form.jwk, kty: jwk.kty }),
-		jwk,
 		sign: signature,
 	};
 }

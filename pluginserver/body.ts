@@ -1,7 +1,7 @@
 import { createHash, hash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { refused } from "../plugins/x-custom-jwt/errors";
-import type { BodyDigest } from "../plugins/x-custom-jwt/facts";
+import type { BodyDigest } from "../core/questions";
+import { refused } from "../core/refusals";
 
 /** How much of a file is in memory at a time, in bytes. */
 const PIECE = 64 * 1024;

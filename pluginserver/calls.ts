@@ -1,12 +1,10 @@
 /** What the plugin asks and decides, as calls of Kong's PDK. */
-import { refused } from "../plugins/x-custom-jwt/errors";
-import {
-	type Decision,
-	EncodedAnswer,
-	type Question,
-} from "../plugins/x-custom-jwt/facts";
+import type { Decision } from "../core/decisions";
+import type { Question } from "../core/questions";
+import { refused } from "../core/refusals";
+import { pathOf } from "../core/url";
+import { EncodedAnswer } from "../plugins/x-custom-jwt/facts";
 import { logLine } from "../plugins/x-custom-jwt/log-line";
-import { pathOf } from "../plugins/x-custom-jwt/url";
 import { digestOf } from "./body";
 import { type FrameWriter, framesOf, TOO_LONG } from "./frames";
 import { type Json, PDK, type PdkMethod, RpcReturn } from "./messages";
@@ -41,8 +39,8 @@ export function callFor(question: Question): Call {
  * `kong.client.get_credential` has no more than the id, `kong.request.get_query_arg` ends a request whose
  * argument has no value with 500 (Kong facts).
  */
-function newCall(question: Question): Call {
-	switch (question.about) {
+function newCall({ about, name = "", maxBytes = 0 }: Question): Call {
+	switch (about) {
 		case "credential":
 			return unread(call(PDK.getCtx, { v: "authenticated_credential" }));
 		case "consumer":
@@ -66,21 +64,19 @@ function newCall(question: Question): Call {
 		case "certificate":
 			return call(PDK.getVar, { v: "ssl_client_raw_cert" }, value);
 		case "header":
-			return call(PDK.getHeader, { v: question.name }, value);
+			return call(PDK.getHeader, { v: name }, value);
 		case "query":
 			return call(PDK.getQuery, { v: MAX_QUERY_ARGUMENTS }, (query) =>
-				Object.hasOwn(query, question.name)
-					? first(query[question.name])
-					: undefined,
+				Object.hasOwn(query, name) ? first(query[name]) : undefined,
 			);
 		case "variable":
-			return call(PDK.getVar, { v: question.name }, value);
+			return call(PDK.getVar, { v: name }, value);
 		case "ctx":
-			return call(PDK.getCtx, { v: question.name });
+			return call(PDK.getCtx, { v: name });
 		case "shared":
-			return call(PDK.getSharedCtx, { v: question.name });
+			return call(PDK.getSharedCtx, { v: name });
 		case "body_digest":
-			return bodyCall(question.maxBytes);
+			return bodyCall(maxBytes);
 	}
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { refused } from "../plugins/x-custom-jwt/errors";
-import type { Decision } from "../plugins/x-custom-jwt/facts";
+import type { Decision } from "../core/decisions";
+import { refused } from "../core/refusals";
 import { type Call, type Result, writeDecision } from "./calls";
 import type { Channel, Event } from "./events";
 import { FrameReader, framesOf, TOO_LONG } from "./frames";

@@ -1,6 +1,9 @@
 import { isPromise } from "node:util/types";
-import { type Refusal, refusal, refused } from "../plugins/x-custom-jwt/errors";
-import type { Ask, Decision, Question } from "../plugins/x-custom-jwt/facts";
+import type { Decision } from "../core/decisions";
+import type { Question } from "../core/questions";
+import { type Refusal, refused } from "../core/refusals";
+import { refusal } from "../plugins/x-custom-jwt/errors";
+import type { Ask } from "../plugins/x-custom-jwt/facts";
 import { type Call, callFor, type Result } from "./calls";
 
 /** Where an event's calls go, and its end. */

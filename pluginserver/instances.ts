@@ -1,10 +1,8 @@
+import type { Decision } from "../core/decisions";
+import { misconfigured } from "../core/refusals";
 import { Name, Plugin } from "../plugins/x-custom-jwt";
-import {
-	Misconfigured,
-	refusal,
-	toRefusal,
-} from "../plugins/x-custom-jwt/errors";
-import type { Ask, Decision } from "../plugins/x-custom-jwt/facts";
+import { refusal, toRefusal } from "../plugins/x-custom-jwt/errors";
+import type { Ask } from "../plugins/x-custom-jwt/facts";
 import { uniqueIds } from "./ids";
 import type { Log } from "./log";
 
@@ -128,7 +126,7 @@ export class Instances {
 function prepare(name: string | undefined, json: Buffer | string | undefined) {
 	let config: unknown;
 	try {
-		if (name !== Name) throw new Misconfigured(`${name} is not ${Name}`);
+		if (name !== Name) throw misconfigured(`${name} is not ${Name}`);
 		config = parse(json);
 		const plugin = new Plugin(config, { ownInstance: true });
 		const { alg, kid } = plugin.key;
@@ -146,7 +144,7 @@ function parse(json: Buffer | string | undefined): unknown {
 		return JSON.parse(String(json));
 	} catch {
 		// V8's message would quote the configuration.
-		throw new Misconfigured("the configuration is not JSON");
+		throw misconfigured("the configuration is not JSON");
 	}
 }
 

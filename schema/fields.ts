@@ -152,15 +152,8 @@ export const configSchema = {
 			minLength: 1,
 			default: "clientId",
 			description:
-				"Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`.",
+				"Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`. Not needed where `set_claims` sets `client_id`.",
 			examples: ["azp"],
-		},
-		bearer_clientid_claims: {
-			...claimNames,
-			minItems: 1,
-			description:
-				"Several such claims, in order of preference, instead of `bearer_clientid_claim`: the first that the token has, e.g. `azp`, `appid`.",
-			examples: [["azp", "appid"]],
 		},
 		apikey_header: {
 			...headerName,
@@ -175,6 +168,16 @@ export const configSchema = {
 			description:
 				"Header that takes the token to the backend; the client's own is overwritten. `Authorization` gets the prefix `Bearer `.",
 			examples: ["Authorization"],
+		},
+		token_prefix: {
+			type: "string",
+			minLength: 1,
+			pattern: "^[A-Za-z0-9!#$&^_.+-]+$",
+			expected: "one word of letters, digits and ! # $ & ^ _ . + -",
+			kong: { match: "^[%w!#$&^_.+%-]+$" },
+			description:
+				"A word to put before the token in `upstream_custom_jwt_header`, with a space between them. `Authorization` has `Bearer` by default.",
+			examples: ["Bearer"],
 		},
 		downstream_custom_jwt_header: {
 			...headerName,
@@ -249,7 +252,7 @@ export const configSchema = {
 				not: { enum: [...OWN_CLAIMS, "client_id"] },
 			},
 			description:
-				"Claims to add unless the token has them: JSON or a text, with templates.",
+				"Claims to add unless the token has them: JSON or a text, with templates. A number that is not an integer stays a text.",
 			examples: [{ env: "production" }],
 		},
 		set_claims: {
@@ -269,12 +272,6 @@ export const configSchema = {
 			...claimNames,
 			description: "Claims of an incoming token that are not copied.",
 			examples: [["email"]],
-		},
-		trust_client_claims: {
-			...claimNames,
-			description:
-				"Claims of `sub`, `aud`, `scope`, `roles`, `groups` that a template may take from a header or query parameter without a warning.",
-			examples: [["scope"]],
 		},
 		strict_claims: {
 			type: "boolean",
@@ -428,77 +425,6 @@ export const configSchema = {
 	required: ["private_jwk", "upstream_custom_jwt_header"],
 } as const;
 
-/**
- * What a value can differ by from one request of a plugin entry to the next: nothing; whom Kong authenticated (the
- * credential, its consumer, and claims of an incoming token); the Kong Service; the route; or any request.
- */
-export type Varies = "never" | "credential" | "service" | "route" | "request";
-
-/** Where it matters whether a field is set: it is not when it is absent or false. */
-interface VariesWhen {
-	set: Varies;
-	unset: Varies;
-}
-
-/**
- * What the token can differ by because of each field, besides the variables of its templates. A token may be reused
- * for a credential only where all that the configuration uses differs by no more than that.
- */
-export const FIELD_VARIES: Readonly<
-	Record<keyof typeof configSchema.properties, Varies | VariesWhen>
-> = {
-	iss: "never",
-	jku: "never",
-	private_jwk: "never",
-	expires_in: "never",
-	bearer_clientid_claim: "credential",
-	bearer_clientid_claims: "credential",
-	apikey_header: "never",
-	upstream_custom_jwt_header: "never",
-	downstream_custom_jwt_header: "never",
-	verbose: "never",
-	auth_methods: "credential",
-	certificate_clientid: "credential",
-	unauthenticated: "credential",
-	run_on_preflight: "never",
-	realm: "never",
-	add_claims: "never",
-	set_claims: "never",
-	keep_claims: "credential",
-	remove_claims: "credential",
-	trust_client_claims: "never",
-	strict_claims: "never",
-	// Without it the claim `aud` is the URL of the service.
-	audience: { set: "never", unset: "service" },
-	audience_as_array: "never",
-	subject: "never",
-	not_before: "never",
-	issued_at_skew: "never",
-	cap_expiry: "credential",
-	token_type: "never",
-	max_token_size: "never",
-	key_id: "never",
-	algorithm: "never",
-	active_kid: "never",
-	hmac_key_is_text: "never",
-	include_x5c: "never",
-	reuse_for: "never",
-	reuse_max_tokens: "never",
-	bind_request: { set: "request", unset: "never" },
-	bind_certificate: { set: "request", unset: "never" },
-	max_request_body_size: "never",
-	log_claims: "never",
-};
-
-/** Returns what the token can differ by because of the fields of a configuration, see `FIELD_VARIES`. */
-export function fieldsVary(config: Partial<ConfigFields>): Varies[] {
-	return Object.entries(FIELD_VARIES).map(([name, varies]) => {
-		if (typeof varies === "string") return varies;
-		const value = config[name as keyof ConfigFields];
-		return value === undefined || value === false ? varies.unset : varies.set;
-	});
-}
-
 /** The fields by what they are for, in the order of the docs. */
 export const FIELD_GROUPS: Record<
 	string,
@@ -507,7 +433,6 @@ export const FIELD_GROUPS: Record<
 	"Who the client is": [
 		"auth_methods",
 		"bearer_clientid_claim",
-		"bearer_clientid_claims",
 		"apikey_header",
 		"certificate_clientid",
 		"unauthenticated",
@@ -533,7 +458,6 @@ export const FIELD_GROUPS: Record<
 		"keep_claims",
 		"remove_claims",
 		"strict_claims",
-		"trust_client_claims",
 		"bind_request",
 		"max_request_body_size",
 		"bind_certificate",
@@ -548,6 +472,7 @@ export const FIELD_GROUPS: Record<
 	],
 	"Headers, logs and reuse": [
 		"upstream_custom_jwt_header",
+		"token_prefix",
 		"downstream_custom_jwt_header",
 		"verbose",
 		"log_claims",
@@ -557,4 +482,7 @@ export const FIELD_GROUPS: Record<
 };
 
 /** The configuration fields as they are after validation, defaults filled in. */
-export type ConfigFields = FromSchema<typeof configSchema>;
+export type ConfigFields = Pick<
+	FromSchema<typeof configSchema>,
+	keyof typeof configSchema.properties
+>;

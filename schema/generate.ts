@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { REFUSALS, TITLES } from "../core/refusals";
 import { FIELD_GROUPS } from "./fields";
 import {
 	isRequired,
@@ -16,7 +17,6 @@ import {
 } from "./kong";
 import { Name } from "./name";
 import { packageRoot } from "./package-root";
-import { REFUSALS, TITLES } from "./refusals";
 
 const ROOT = packageRoot();
 

@@ -6,8 +6,8 @@ import {
 } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { HOP_BY_HOP } from "../../core/headers";
 import { bestMatch } from "../../declarative/paths";
-import { HOP_BY_HOP } from "../../plugins/x-custom-jwt/upstream-header";
 import type { ServiceEntity } from "./entities";
 import type { GatewayRequest } from "./request";
 

@@ -1,56 +1,16 @@
 import { createHash, X509Certificate } from "node:crypto";
-import type { Facts, Question } from "./facts";
+import type { Certificate } from "../../core/platform";
 
-/** What a template, or `certificate_clientid`, can name of a client's certificate. */
-export const CERTIFICATE_MEMBERS = [
-	"subject",
-	"issuer",
-	"serial",
-	"fingerprint",
-	"san.uri",
-	"san.dns",
-	"san.email",
-	"not_after",
-] as const;
-
-/** A client's certificate; members that it does not have are undefined. */
-export type Certificate = Record<
-	(typeof CERTIFICATE_MEMBERS)[number],
-	string | string[] | number | undefined
-> & {
-	/** SHA-256 of its DER, base64url: the value of `x5t#S256` (RFC 8705 §3.1). */
-	fingerprint: string;
-};
-
-/** What tells whether the client's certificate was verified, and which it is. */
-export const certificateQuestions: readonly Question[] = [
-	{ about: "ctx", name: "CLIENT_VERIFY_OVERRIDE" },
-	{ about: "variable", name: "ssl_client_verify" },
-	{ about: "certificate" },
-];
-
-/** Whether an mTLS plugin verified the certificate; undefined when none judged it (Kong fact). */
-export function isVerifiedByPlugin(facts: Facts): boolean | undefined {
-	const verdict = facts.get("ctx", "CLIENT_VERIFY_OVERRIDE") ?? undefined;
-	return verdict === undefined ? undefined : verdict === "SUCCESS";
-}
-
-/** Whether the certificate was verified: a plugin's verdict overrules the listener's. */
-export function isCertificateVerified(facts: Facts): boolean {
-	return (
-		isVerifiedByPlugin(facts) ??
-		facts.get("variable", "ssl_client_verify") === "SUCCESS"
-	);
-}
-
-/** The client's certificate when it was verified. */
-export function verifiedCertificate(facts: Facts): Certificate | undefined {
-	const pem = isCertificateVerified(facts) && facts.get("certificate");
-	if (!pem) return undefined;
+/**
+ * Reads a client's certificate.
+ *
+ * @param pem the chain, the client's own certificate first
+ * @returns undefined when it cannot be read, as when there is none
+ */
+export function readCertificate(pem: string): Certificate | undefined {
 	try {
 		return describe(new X509Certificate(pem));
 	} catch {
-		// Same as no certificate.
 		return undefined;
 	}
 }

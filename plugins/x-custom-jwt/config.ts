@@ -1,40 +1,17 @@
+import { misconfigured } from "../../core/refusals";
+import {
+	type Prepared,
+	prepareSettings,
+	requireSettings,
+	type Scope,
+	type Settings,
+} from "../../core/settings";
 import { JwkError } from "../../jwk/error";
 import { sharedSigningKey } from "../../jwk/shared-key";
 import type { SigningKey } from "../../jwk/signing-key";
 import { type ConfigFields, configSchema } from "../../schema/fields";
-import { type ClaimTemplates, parseClaimTemplates } from "./claim-templates";
-import { Misconfigured } from "./errors";
-import { HOP_BY_HOP, isClearable } from "./upstream-header";
-import { type Fault, faultFinder } from "./validator";
-import { type Warning, warningsOf } from "./warnings";
-
-/**
- * Ids of the entities that the plugin entry is configured on; Kong adds them to the configuration
- * it sends (Kong fact). All are absent for a global plugin.
- */
-export interface Scope {
-	service_id?: string;
-	route_id?: string;
-	consumer_id?: string;
-}
-
-/** The configuration of one plugin entry, validated, with its key and its templates prepared. */
-export interface Config extends ConfigFields {
-	scope: Scope;
-	signingKey: SigningKey;
-	templates: ClaimTemplates;
-}
-
-type FieldName = keyof typeof configSchema.properties;
-
-/** What became of a configuration: it is usable when it has no faults. */
-export interface Prepared {
-	faults: Fault[];
-	/** What is allowed and seldom meant; none when there are faults. */
-	warnings: Warning[];
-	/** Undefined when there are faults, or the key was not to be looked at. */
-	config: Config | undefined;
-}
+import { nodePlatform } from "./platform";
+import { faultFinder } from "./validator";
 
 const findFaults = faultFinder(
 	{
@@ -58,147 +35,61 @@ const findFaults = faultFinder(
  * @param raw the decoded JSON of the plugin server's `StartInstance`
  * @param hasHiddenKey whether `private_jwk` is a vault reference, so that only what depends on the key's
  * members is left open
+ * @param ownInstance see `Plugin`
  */
-export function prepare(raw: unknown, { hasHiddenKey = false } = {}): Prepared {
+export function prepare(
+	raw: unknown,
+	{ hasHiddenKey = false, ownInstance = false } = {},
+): Prepared & { key: SigningKey | undefined } {
 	const data = withArrays(structuredClone(raw));
 	const faults = findFaults(data);
 	// A fault that is no field's leaves nothing to look at.
 	if (faults.some(({ field }) => field === ""))
-		return { faults, warnings: [], config: undefined };
+		return { faults, warnings: [], settings: undefined, key: undefined };
 	const { service_id, route_id, consumer_id, ...fields } =
 		data as ConfigFields & Scope;
-
-	const found: Fault[] = [];
-	/** Runs a check of fields that are sound by themselves. */
-	function attempt<T>(
-		field: FieldName,
-		check: () => T,
-		also: FieldName[] = [],
-	): T | undefined {
-		const isSound = [field, ...also].every((name) =>
-			faults.every((fault) => fault.field !== name),
-		);
-		if (!isSound) return undefined;
-		try {
-			return check();
-		} catch (error) {
-			if (!(error instanceof Misconfigured)) throw error;
-			found.push({ field: error.field ?? field, message: error.message });
-			return undefined;
-		}
-	}
-	attempt("not_before", () => requireLater(fields), [
-		"expires_in",
-		"issued_at_skew",
-	]);
-	attempt("upstream_custom_jwt_header", () => requireForwarded(fields));
-	attempt("upstream_custom_jwt_header", () => requireClearable(fields), [
-		"unauthenticated",
-		"run_on_preflight",
-	]);
-	const signingKey = hasHiddenKey
-		? undefined
-		: attempt("private_jwk", () => importKey(fields), [
-				"algorithm",
-				"active_kid",
-				"key_id",
-				"hmac_key_is_text",
-				"include_x5c",
-			]);
-	const templates = parseClaimTemplates(
-		withoutFaulty(fields, faults),
-		(field, parse) => attempt(field, parse, ["apikey_header"]),
-	);
-	faults.push(...found);
-	const warnings =
-		faults.length > 0 ? [] : warningsOf({ ...fields, templates, signingKey });
-	if (faults.length > 0 || !signingKey)
-		return { faults, warnings, config: undefined };
-	const scope = { service_id, route_id, consumer_id };
-	return {
-		faults,
-		warnings,
-		config: { ...fields, scope, signingKey, templates },
+	let key: SigningKey | undefined;
+	const loadKey = () => {
+		key = importKey(fields);
+		return key;
 	};
+	const prepared = prepareSettings({
+		fields,
+		scope: { service_id, route_id, consumer_id },
+		platform: nodePlatform,
+		loadKey: hasHiddenKey ? undefined : loadKey,
+		ownInstance,
+		faults,
+	});
+	return { ...prepared, key };
 }
 
 /**
  * Validates and prepares a configuration.
  *
- * @throws {Misconfigured} naming the first field, or member of the JWK, that is at fault
+ * @throws {Refusal} naming the first field, or member of the JWK, that is at fault
  */
-export function parseConfig(raw: unknown): Config {
-	const { faults, config } = prepare(raw);
-	if (config) return config;
-	throw new Misconfigured(
-		faults[0]?.message ?? "config is unusable",
-		faults[0]?.field,
-	);
+export function parseConfig(
+	raw: unknown,
+	options: { ownInstance?: boolean } = {},
+): { settings: Settings; key: SigningKey } {
+	const prepared = prepare(raw, options);
+	const settings = requireSettings(prepared);
+	if (!prepared.key) throw misconfigured("config/private_jwk is missing");
+	return { settings, key: prepared.key };
 }
 
-/** @throws {Misconfigured} naming the field, and the member of the key, that is at fault */
+/** @throws {Refusal} naming the field, and the member of the key, that is at fault */
 function importKey(fields: ConfigFields): SigningKey {
 	try {
 		return sharedSigningKey(fields.private_jwk, fields);
 	} catch (error) {
 		if (!(error instanceof JwkError)) throw error;
 		const { member, message, option } = error;
-		if (option) throw new Misconfigured(`config/${option}: ${message}`, option);
-		throw new Misconfigured(`private_jwk${member ? "/" : ": "}${message}`);
+		if (option) throw misconfigured(`config/${option}: ${message}`, option);
+		throw misconfigured(`private_jwk${member ? "/" : ": "}${message}`);
 	}
 }
-
-function withoutFaulty(fields: ConfigFields, faults: Fault[]): ConfigFields {
-	const faulty = faults.map(({ field }) => [field, undefined]);
-	return { ...fields, ...Object.fromEntries(faulty) };
-}
-
-function requireLater({
-	not_before = 0,
-	expires_in,
-	issued_at_skew,
-}: ConfigFields): void {
-	if (not_before - issued_at_skew >= expires_in)
-		throw new Misconfigured(
-			"config/not_before must be less than config/expires_in",
-		);
-}
-
-function requireForwarded(fields: ConfigFields): void {
-	if (NOT_FORWARDED.includes(fields.upstream_custom_jwt_header.toLowerCase()))
-		throw new Misconfigured(
-			"config/upstream_custom_jwt_header is a header that Kong sets or drops itself",
-		);
-}
-
-function requireClearable({
-	unauthenticated,
-	run_on_preflight,
-	upstream_custom_jwt_header: header,
-}: ConfigFields): void {
-	const isCleared = unauthenticated === "pass" || !run_on_preflight;
-	if (isCleared && !isClearable(header))
-		throw new Misconfigured(
-			"config/upstream_custom_jwt_header has too many - and _ to clear all spellings of it, as config/unauthenticated and config/run_on_preflight demand",
-		);
-}
-
-/** Headers of one connection, about the message, or that Kong writes over (Kong: nginx_kong.lua): no token arrives in them. */
-const NOT_FORWARDED = [
-	...HOP_BY_HOP,
-	"content-length",
-	"host",
-	"proxy",
-	"via",
-	"x-forwarded-for",
-	"x-forwarded-host",
-	"x-forwarded-path",
-	"x-forwarded-port",
-	"x-forwarded-prefix",
-	"x-forwarded-proto",
-	"x-kong-request-id",
-	"x-real-ip",
-];
 
 /** Lua has one type for both: an empty array may come as an empty object. */
 function withArrays(raw: unknown): unknown {

@@ -1,65 +1,6 @@
-import { REFUSALS, TITLES } from "../../schema/refusals";
+import { type Decision, refuse } from "../../core/decisions";
+import { isRefusal, type Refusal, refused } from "../../core/refusals";
 import { type Refused, refusedChannel } from "./diagnostics";
-import type { Decision } from "./facts";
-
-/** A request that must not reach the backend. */
-export class Refusal extends Error {
-	/**
-	 * @param status HTTP status of the response
-	 * @param reason why, in one word that does not change, for metrics
-	 * @param message why, for Kong's log and with `verbose` for the client
-	 */
-	constructor(
-		readonly status: keyof typeof TITLES,
-		readonly reason: string,
-		message: string,
-	) {
-		// Nobody reads its stack, which takes longer to capture than all else of a refusal.
-		const { stackTraceLimit } = Error;
-		Error.stackTraceLimit = 0;
-		super(message);
-		Error.stackTraceLimit = stackTraceLimit;
-	}
-}
-
-/** The configuration is unusable. Becomes 500. */
-export class Misconfigured extends Refusal {
-	/**
-	 * @param message names the field, and never a value that may be secret
-	 * @param field the field at fault, where the caller cannot know it
-	 */
-	constructor(
-		message: string,
-		readonly field?: string,
-	) {
-		super(500, "configuration", message);
-	}
-}
-
-/** The names in braces in a text. */
-type Blanks<Text extends string> =
-	Text extends `${string}{${infer Name}}${infer Rest}`
-		? Name | Blanks<Rest>
-		: never;
-
-type Causes = typeof REFUSALS;
-
-/**
- * A refusal of the table, to be thrown.
- *
- * @param cause see schema/refusals.ts
- * @param blanks what its text leaves open
- */
-export function refused<Cause extends keyof Causes>(
-	cause: Cause,
-	blanks: Record<Blanks<Causes[Cause]["text"]>, string | number>,
-): Refusal {
-	const { status, reason, text } = REFUSALS[cause];
-	const message = text.replace(/\{(\w+)\}/g, (_, name: keyof typeof blanks) =>
-		String(blanks[name]),
-	);
-	return new Refusal(status, reason, message);
-}
 
 /**
  * Refuses a request for whatever was thrown; publishes `Refused`.
@@ -70,23 +11,11 @@ export function refused<Cause extends keyof Causes>(
  */
 export function refusal(
 	thrown: unknown,
-	{ verbose, challenge }: { verbose: boolean; challenge?: string },
+	options: { verbose: boolean; challenge?: string },
 ): Decision {
-	const { status, message, reason } = toRefusal(thrown);
-	refusedChannel.publish({ reason } satisfies Refused);
-	return {
-		log: [{ level: status < 500 ? "warn" : "err", message }],
-		logValues: [],
-		exit: {
-			status,
-			...(status === 401 &&
-				challenge && { headers: { "WWW-Authenticate": challenge } }),
-			body: { message: TITLES[status], ...(verbose && { detail: message }) },
-		},
-		clearedHeaders: [],
-		upstreamHeaders: [],
-		downstreamHeaders: [],
-	};
+	const cause = toRefusal(thrown);
+	refusedChannel.publish({ reason: cause.reason } satisfies Refused);
+	return refuse(cause, options);
 }
 
 /**
@@ -98,7 +27,7 @@ export function refusal(
  * @param thrown anything a `catch` can catch
  */
 export function toRefusal(thrown: unknown): Refusal {
-	if (thrown instanceof Refusal) return thrown;
+	if (isRefusal(thrown)) return thrown;
 	if (!(thrown instanceof Error))
 		return refused("unexpected", { what: `${typeof thrown} thrown` });
 	const code =

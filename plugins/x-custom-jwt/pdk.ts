@@ -1,4 +1,9 @@
-import type { Consumer, Credential, Route, Service } from "./facts";
+import type {
+	Consumer,
+	Credential,
+	Route,
+	Service,
+} from "../../core/questions";
 
 /**
  * The few calls of Kong's PDK that the plugin makes. The types `kong-pdk` publishes are wrong in

@@ -1,8 +1,10 @@
 import { hash } from "node:crypto";
-import type { Ask, BodyDigest, Decision, Question } from "./facts";
+import type { Decision } from "../../core/decisions";
+import type { BodyDigest, Question } from "../../core/questions";
+import { pathOf } from "../../core/url";
+import type { Ask } from "./facts";
 import { logLine } from "./log-line";
 import type { Kong } from "./pdk";
-import { pathOf } from "./url";
 
 /**
  * Asks through Kong's PDK, one call after another: the stock plugin server takes the answers of calls
@@ -48,8 +50,11 @@ export async function carryOut(
 		await kong.response.setHeader(name, value);
 }
 
-async function call(kong: Kong, question: Question): Promise<unknown> {
-	switch (question.about) {
+async function call(
+	kong: Kong,
+	{ about, name = "", maxBytes = 0 }: Question,
+): Promise<unknown> {
+	switch (about) {
 		case "credential":
 			return kong.client.getCredential();
 		case "consumer":
@@ -73,17 +78,17 @@ async function call(kong: Kong, question: Question): Promise<unknown> {
 		case "certificate":
 			return kong.client.tls.getFullClientCertificateChain();
 		case "header":
-			return kong.request.getHeader(question.name);
+			return kong.request.getHeader(name);
 		case "query":
-			return kong.request.getQueryArg(question.name);
+			return kong.request.getQueryArg(name);
 		case "variable":
-			return kong.nginx.getVar(question.name);
+			return kong.nginx.getVar(name);
 		case "ctx":
-			return kong.nginx.getCtx(question.name);
+			return kong.nginx.getCtx(name);
 		case "shared":
-			return kong.ctx.shared.get(question.name);
+			return kong.ctx.shared.get(name);
 		case "body_digest":
-			return bodyDigest(kong, question.maxBytes);
+			return bodyDigest(kong, maxBytes);
 	}
 }
 

@@ -1,4 +1,5 @@
 import type { Ajv, ErrorObject, Schema } from "ajv";
+import type { Fault } from "../../core/settings";
 
 let ajv: Ajv | undefined;
 
@@ -13,14 +14,6 @@ function loadAjv(): Ajv {
 		// Of schema/fields.ts: what concerns Kong's schema language alone, and `pattern` in words.
 		keywords: ["kong", "expected"],
 	});
-}
-
-/** What is wrong with a field of a configuration. */
-export interface Fault {
-	/** The field's name; empty when it is none of a field. */
-	field: string;
-	/** In words, never with the value. */
-	message: string;
 }
 
 /**

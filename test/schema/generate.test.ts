@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { REFUSALS } from "../../core/refusals";
 import { testKey } from "../../local/demo/flows";
 import { prepare } from "../../plugins/x-custom-jwt/config";
 import {
@@ -10,7 +11,6 @@ import {
 } from "../../schema/generate";
 import { properties } from "../../schema/kong";
 import { packageRoot } from "../../schema/package-root";
-import { REFUSALS } from "../../schema/refusals";
 import { rawConfig } from "../support/samples";
 
 const EC = testKey("ES256-jwk-private.json");

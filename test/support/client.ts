@@ -1,9 +1,9 @@
 /** Kong's side of the two protocols with plugin servers, for tests and load. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import type { Question } from "../../core/questions";
 import { MessagePackRpc } from "../../local/gateway/messagepack";
 import { stepMethod } from "../../local/gateway/pdk";
-import type { Question } from "../../plugins/x-custom-jwt/facts";
 import { FrameReader, framesOf, TOO_LONG } from "../../pluginserver/frames";
 import { PDK, RpcCall, RpcReturn } from "../../pluginserver/messages";
 import { decode, type Message, type Of } from "../../pluginserver/protobuf";

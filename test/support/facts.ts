@@ -1,13 +1,13 @@
 import { hash } from "node:crypto";
-import {
-	type Ask,
-	type Consumer,
-	type Credential,
+import type {
+	Consumer,
+	Credential,
 	Facts,
-	type Question,
-	type Route,
-	type Service,
-} from "../../plugins/x-custom-jwt/facts";
+	Question,
+	Route,
+	Service,
+} from "../../core/questions";
+import { type Ask, AskedFacts } from "../../plugins/x-custom-jwt/facts";
 
 /** What Kong knows of a request when the plugin's turn comes. */
 export interface KnownRequest {
@@ -46,11 +46,7 @@ export function asking(request: KnownRequest): {
 	const rounds: string[][] = [];
 	const { failing = {}, unanswered } = request;
 	const ask: Ask = async (questions) => {
-		const names = questions.map((question) =>
-			"name" in question
-				? `${question.about} ${question.name}`
-				: question.about,
-		);
+		const names = questions.map((question) => question.id);
 		rounds.push(names);
 		for (const name of names) {
 			if (name === unanswered) return new Promise<never>(() => {});
@@ -66,21 +62,24 @@ export async function factsOf(
 	request: KnownRequest,
 	questions: readonly Question[],
 ): Promise<Facts> {
-	const facts = new Facts(asking(request).ask);
+	const facts = new AskedFacts(asking(request).ask);
 	await facts.learn(questions);
 	return facts;
 }
 
 /** Kong's answer to a question about a request. */
-export function answer(request: KnownRequest, question: Question): unknown {
+export function answer(
+	request: KnownRequest,
+	{ about, name = "", maxBytes = 0 }: Question,
+): unknown {
 	const url = new URL(request.url ?? "http://kong:8000/");
-	switch (question.about) {
+	switch (about) {
 		case "credential":
 		case "consumer":
 		case "service":
 		case "route":
 		case "certificate":
-			return request[question.about];
+			return request[about];
 		case "forwarded_ip":
 			return request.ip;
 		case "forwarded_scheme":
@@ -94,21 +93,21 @@ export function answer(request: KnownRequest, question: Question): unknown {
 		case "path":
 			return url.pathname;
 		case "header":
-			return request.headers?.[question.name.toLowerCase()];
+			return request.headers?.[name.toLowerCase()];
 		case "query":
-			return queryArgument(url, question.name);
+			return queryArgument(url, name);
 		case "variable":
 			return (
-				{ server_protocol: "HTTP/1.1", ...request.vars }[question.name] ??
-				headerVariable(request, question.name)
+				{ server_protocol: "HTTP/1.1", ...request.vars }[name] ??
+				headerVariable(request, name)
 			);
 		case "ctx":
-			return request.ctx?.[question.name];
+			return request.ctx?.[name];
 		case "shared":
-			return request.shared?.[question.name];
+			return request.shared?.[name];
 		case "body_digest": {
 			const body = Buffer.from(request.body ?? "");
-			return body.length > question.maxBytes
+			return body.length > maxBytes
 				? { tooLarge: true }
 				: { sha256: hash("sha256", body, "base64") };
 		}

@@ -2,7 +2,9 @@
  * A plugin with the defects that ours must not have, in the place of x-custom-jwt: what escapes a
  * plugin is for the plugin server to handle. The member `fault` of the configuration says which.
  */
-import type { Ask, Decision } from "../../plugins/x-custom-jwt/facts";
+import type { Decision } from "../../core/decisions";
+import { METHOD, PATH } from "../../core/questions";
+import type { Ask } from "../../plugins/x-custom-jwt/facts";
 
 const NOTHING: Decision = {
 	log: [],
@@ -24,7 +26,7 @@ const FAULTS: Record<string, (ask: Ask) => unknown> = {
 		throw new Error("secret of the plugin");
 	},
 	"throws after it asked": async (ask) => {
-		await ask([{ about: "method" }]);
+		await ask([METHOD]);
 		throw new TypeError("secret of the plugin");
 	},
 	"rejects with undefined": () => Promise.reject(undefined),
@@ -38,15 +40,15 @@ const FAULTS: Record<string, (ask: Ask) => unknown> = {
 	}),
 	"hangs at once": () => new Promise(() => {}),
 	"hangs after it asked": async (ask) => {
-		await ask([{ about: "method" }]);
+		await ask([METHOD]);
 		return new Promise(() => {});
 	},
 	"asks twice at once": async (ask) => {
-		await Promise.all([ask([{ about: "method" }]), ask([{ about: "path" }])]);
+		await Promise.all([ask([METHOD]), ask([PATH])]);
 		return NOTHING;
 	},
 	"asks when it has decided": async (ask) => {
-		setTimeout(() => asked.push(ask([{ about: "path" }]).catch(() => {})), 20);
+		setTimeout(() => asked.push(ask([PATH]).catch(() => {})), 20);
 		return NOTHING;
 	},
 	"throws in a callback": () => {

@@ -1,9 +1,9 @@
 import { createPublicKey } from "node:crypto";
 import type { Channel } from "node:diagnostics_channel";
 import { type JWTPayload, jwtVerify } from "jose";
+import type { Decision } from "../../core/decisions";
 import { testKey } from "../../local/demo/flows";
 import { Plugin } from "../../plugins/x-custom-jwt";
-import type { Decision } from "../../plugins/x-custom-jwt/facts";
 import { asking, type KnownRequest } from "./facts";
 import { isConfigWarning } from "./notes";
 import { rawConfig } from "./samples";

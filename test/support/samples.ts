@@ -1,10 +1,6 @@
+import type { Consumer, Route, Service } from "../../core/questions";
+import type { Settings } from "../../core/settings";
 import { testKey } from "../../local/demo/flows";
-import type { Config } from "../../plugins/x-custom-jwt/config";
-import type {
-	Consumer,
-	Route,
-	Service,
-} from "../../plugins/x-custom-jwt/facts";
 import type { KnownRequest } from "./facts";
 
 /** Entities as Kong hands them to plugins, and secrets that must stay where they are. */
@@ -90,29 +86,30 @@ export const forgedHeaders = {
 };
 
 /** One well authenticated request per method. */
-export const requests: Record<Config["auth_methods"][number], KnownRequest> = {
-	basic: { credential: credentials.basic, consumer, service },
-	jwt: {
-		credential: credentials.jwt,
-		consumer,
-		service,
-		shared: { authenticated_jwt_token: clientToken },
-	},
-	key: { credential: credentials.key, consumer, service },
-	oauth2: { credential: credentials.oauth2, consumer, service },
-	mtls: {
-		service,
-		vars: { ssl_client_verify: "SUCCESS" },
-		certificate: testKey("client-cert.pem"),
-	},
-	oidc: {
-		credential: credentials.idOnly,
-		consumer,
-		service,
-		headers: bearer(clientToken),
-	},
-	consumer: { credential: credentials.idOnly, consumer, service },
-};
+export const requests: Record<Settings["auth_methods"][number], KnownRequest> =
+	{
+		basic: { credential: credentials.basic, consumer, service },
+		jwt: {
+			credential: credentials.jwt,
+			consumer,
+			service,
+			shared: { authenticated_jwt_token: clientToken },
+		},
+		key: { credential: credentials.key, consumer, service },
+		oauth2: { credential: credentials.oauth2, consumer, service },
+		mtls: {
+			service,
+			vars: { ssl_client_verify: "SUCCESS" },
+			certificate: testKey("client-cert.pem"),
+		},
+		oidc: {
+			credential: credentials.idOnly,
+			consumer,
+			service,
+			headers: bearer(clientToken),
+		},
+		consumer: { credential: credentials.idOnly, consumer, service },
+	};
 
 /** Kong's anonymous consumer: a consumer without credential, and a header Kong sets. */
 export const anonymous: KnownRequest = {

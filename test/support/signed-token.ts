@@ -1,7 +1,8 @@
 import type { JWTPayload } from "jose";
+import { protectedHeader } from "../../core/token";
 import { importSigningKey } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
-import { tokenSigner } from "../../plugins/x-custom-jwt/token";
+import { nodePlatform } from "../../plugins/x-custom-jwt/platform";
 
 /** Seconds since the epoch, of when the tests began. */
 export const NOW = Math.floor(Date.now() / 1000);
@@ -25,11 +26,16 @@ export function sign(
 }
 
 /** The same with any private JWK. */
-export function signWith(
+export async function signWith(
 	jwk: string,
 	claims: JWTPayload = {},
 	jku = "https://kong-gateway:8443/x-custom-jwt/jwks",
 ): Promise<string> {
-	const signer = tokenSigner(importSigningKey(jwk), { typ: "JWT", jku });
-	return signer({ ...CLAIMS, ...claims });
+	const key = importSigningKey(jwk);
+	const fields = { token_type: "JWT", jku };
+	const header = protectedHeader(key, fields, nodePlatform);
+	const payload = JSON.stringify({ ...CLAIMS, ...claims });
+	const signingInput = `${header}.${nodePlatform.encodeBase64url(payload)}`;
+	const signature = await key.sign(signingInput);
+	return `${signingInput}.${signature.toString("base64url")}`;
 }
