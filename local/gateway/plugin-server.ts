@@ -1,6 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,10 +13,8 @@ import { MessagePackRpc } from "./messagepack";
 import type { PluginRpc } from "./plugin-rpc";
 import { ProtoBufRpc } from "./protobuf";
 
-const ROOT = packageRoot();
-
-/** An installed package has built files and no TypeScript. */
-const HAS_SOURCES = existsSync(join(ROOT, "plugins"));
+/** What `npm run build` writes, and what the published package holds. */
+const DIST = join(packageRoot(), "dist");
 
 /** What a plugin server says of its plugin (`--dump-all-plugins`). */
 export interface PluginInfo {
@@ -55,7 +52,7 @@ export type ConfigField = Record<
  * @param pluginsDirectory absolute path: the stock server takes no other (Kong fact)
  */
 export function stockServer(
-	pluginsDirectory = join(ROOT, HAS_SOURCES ? "plugins" : "dist/plugins"),
+	pluginsDirectory = join(DIST, "plugins"),
 ): string[] {
 	return [
 		process.execPath,
@@ -65,16 +62,9 @@ export function stockServer(
 	];
 }
 
-/** The dedicated plugin server, from its TypeScript where there is. */
+/** The dedicated plugin server. */
 export function dedicatedServer(): string[] {
-	if (!HAS_SOURCES)
-		return [process.execPath, join(ROOT, "dist/x-custom-jwt-pluginserver.js")];
-	return [
-		process.execPath,
-		"--require",
-		require.resolve("ts-node/register"),
-		join(ROOT, "pluginserver/main.ts"),
-	];
+	return [process.execPath, join(DIST, "x-custom-jwt-pluginserver.js")];
 }
 
 /** What a dump says of the protocol; without it, it is MessagePack (Kong: process.lua). */
@@ -122,11 +112,10 @@ export class PluginServer {
 	 */
 	async query(): Promise<PluginInfo> {
 		const [program = "", ...args] = this.#command;
-		const { stdout } = await promisify(execFile)(
-			program,
-			[...args, "--dump-all-plugins"],
-			{ env: environment() },
-		);
+		const { stdout } = await promisify(execFile)(program, [
+			...args,
+			"--dump-all-plugins",
+		]);
 		try {
 			const dump = JSON.parse(stdout) as
 				| PluginInfo[]
@@ -191,7 +180,7 @@ export class PluginServer {
 				"--sock-name",
 				"pluginserver.sock",
 			],
-			{ stdio: ["ignore", "pipe", "pipe"], env: environment() },
+			{ stdio: ["ignore", "pipe", "pipe"] },
 		);
 		this.#child = child;
 		for (const stream of [child.stdout, child.stderr])
@@ -206,10 +195,4 @@ export class PluginServer {
 			if (!this.#stopped) this.#spawn();
 		});
 	}
-}
-
-function environment(): NodeJS.ProcessEnv {
-	if (!HAS_SOURCES) return process.env;
-	// ts-node looks for the tsconfig in the working directory, which is not ours under Kong.
-	return { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json") };
 }

@@ -13,10 +13,11 @@ import { importKey } from "../../jwk/import-key";
 import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { parseDeclarative } from "../../local/gateway/entities";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
 import { run } from "../support/cli";
-import { dedicatedServer, temporaryFolder } from "../support/server";
+import { temporaryFolder } from "../support/server";
 
 const folder = join(temporaryFolder(), "starter");
 const file = join(folder, "kong.yml");

@@ -6,9 +6,12 @@ import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { testKey } from "../../local/demo/flows";
 import { parseDeclarative } from "../../local/gateway/entities";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../local/gateway/plugin-server";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
-import { bundledStockServer, dedicatedServer } from "../support/server";
 
 const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 const FILE = read("deck/konnect.yml");
@@ -62,7 +65,7 @@ async function ask(command: string[], privateJwk: string | undefined) {
 }
 
 describe.each([
-	{ name: "stock", command: bundledStockServer() },
+	{ name: "stock", command: stockServer() },
 	{ name: "dedicated", command: dedicatedServer() },
 ])("deck/konnect.yml on the $name plugin server", ({ command }) => {
 	test("gets tokens signed with the key that the vault reference stands for", async () => {

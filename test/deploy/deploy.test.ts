@@ -1,4 +1,5 @@
 /** What the container images and the Helm values tell Kong: that its commands run, and that Kubernetes takes the rest. */
+
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -6,16 +7,12 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { version } from "../../package.json";
 import { isListening } from "../../pluginserver/socket";
 import { packageRoot } from "../../schema/package-root";
 import { type Manifest, validateManifest } from "../support/manifests";
-import {
-	dedicatedServer,
-	runServer,
-	temporaryFolder,
-	until,
-} from "../support/server";
+import { runServer, temporaryFolder, until } from "../support/server";
 
 const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 

@@ -3,6 +3,7 @@
  * `npm start` has it. A block that cannot run here says so right before it: `<!-- not run: why -->`. Of benchmarks, which
  * take minutes, only names and options are checked.
  */
+
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -21,8 +22,9 @@ import { OPTIONS, SCRIPTS } from "../../bench/scripts";
 import { IDP_ISSUER } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { signToken } from "../../local/demo/flows";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { packageRoot } from "../../schema/package-root";
-import { dedicatedServer } from "../support/server";
+
 import { pages } from "./pages";
 
 interface Block {

@@ -1,4 +1,5 @@
 /** Each example of docs/examples on the local gateway, on both plugin servers; its token goes to verifiers of others. */
+
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -22,10 +23,13 @@ import { IDP_ISSUER } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { signToken, testKey } from "../../local/demo/flows";
 import { parseDeclarative } from "../../local/gateway/entities";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../local/gateway/plugin-server";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
 import { run } from "../support/cli";
-import { bundledStockServer, dedicatedServer } from "../support/server";
 
 const EXAMPLES = join(packageRoot(), "docs/examples");
 const ISSUER = "https://gateway.example/x-custom-jwt";
@@ -70,7 +74,7 @@ test("config check finds no fault in them", async () => {
 });
 
 describe.each([
-	["stock", bundledStockServer()],
+	["stock", stockServer()],
 	["dedicated", dedicatedServer()],
 ])("on the %s plugin server", (_, pluginServerCommand) => {
 	let demo: Demo | undefined;

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import { clientOf, SET_HEADER } from "../support/client";
 import {
-	dedicatedServer,
 	runServer,
 	type ServerProcess,
 	temporaryFolder,

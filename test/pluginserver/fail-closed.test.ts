@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { build, type Plugin as EsbuildPlugin } from "esbuild";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { packageRoot } from "../../schema/package-root";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import {
@@ -13,7 +14,6 @@ import {
 } from "../support/client";
 import { scrape } from "../support/scrape";
 import {
-	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,

@@ -1,13 +1,10 @@
 /** `--health`, which readiness probes and health checks run. */
+
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
-import {
-	dedicatedServer,
-	runServer,
-	startServer,
-	temporaryFolder,
-} from "../support/server";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
+import { runServer, startServer, temporaryFolder } from "../support/server";
 
 const servers: Server[] = [];
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { framesOf } from "../../pluginserver/frames";
 import { PDK, RpcCall, Value } from "../../pluginserver/messages";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
@@ -13,11 +14,7 @@ import {
 	SET_HEADER,
 	tokenIn,
 } from "../support/client";
-import {
-	dedicatedServer,
-	type ServerProcess,
-	startServer,
-} from "../support/server";
+import { type ServerProcess, startServer } from "../support/server";
 import { readWire, wireRecordings } from "../support/wire";
 
 /** The same seed makes the same inputs; another one can be had by the environment. */

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { residentMegabytes } from "../../bench/proc";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import { Client, clientOf, nobody } from "../support/client";
 import { scrape } from "../support/scrape";
 import {
-	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,

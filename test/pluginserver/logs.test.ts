@@ -1,5 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../local/gateway/plugin-server";
 import { logLine } from "../../plugins/x-custom-jwt/log-line";
 import { warnOfFewFiles } from "../../pluginserver/limits";
 import { createLog, LOG_LEVELS } from "../../pluginserver/log";
@@ -7,8 +11,6 @@ import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody, SET_HEADER, StockClient } from "../support/client";
 import {
-	bundledStockServer,
-	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,
@@ -16,7 +18,7 @@ import {
 } from "../support/server";
 
 const DEDICATED = dedicatedServer();
-const STOCK = bundledStockServer();
+const STOCK = stockServer();
 
 const JWK = JSON.stringify(privateJwk);
 const RSA_JWK = JSON.stringify(rsaJwk);

@@ -10,6 +10,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../local/gateway/plugin-server";
 import { version } from "../../package.json";
 import { isListening } from "../../pluginserver/socket";
 import { kongEntityFields } from "../../schema/kong";
@@ -21,8 +25,6 @@ import {
 	SET_HEADER,
 } from "../support/client";
 import {
-	bundledStockServer,
-	dedicatedServer,
 	runServer,
 	type ServerProcess,
 	startServer,
@@ -31,7 +33,7 @@ import {
 } from "../support/server";
 
 const DEDICATED = dedicatedServer();
-const STOCK = bundledStockServer();
+const STOCK = stockServer();
 const CONFIG = { private_jwk: JSON.stringify(privateJwk) };
 
 /** Runs a command that ends by itself. */

@@ -3,12 +3,12 @@ import { chmodSync, readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import ecJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody, SET_HEADER } from "../support/client";
 import { type Samples, scrape } from "../support/scrape";
 import {
-	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,

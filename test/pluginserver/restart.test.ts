@@ -1,3 +1,7 @@
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../local/gateway/plugin-server";
 import { Client, clientOf, StockClient } from "../support/client";
 import {
 	CONFIGS,
@@ -8,8 +12,6 @@ import {
 	Worker,
 } from "../support/kong-worker";
 import {
-	bundledStockServer,
-	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,
@@ -18,7 +20,7 @@ import {
 const KILLS = 12;
 
 const DEDICATED = dedicatedServer();
-const STOCK = bundledStockServer();
+const STOCK = stockServer();
 
 test(`each request has a token of its own route's key, or 500, while the server is killed ${KILLS} times`, async () => {
 	const folder = temporaryFolder();

@@ -1,10 +1,12 @@
 /** What real Kong sent, replayed to the server process: it answers as the plugin should. */
+
 import { createHash, createPublicKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { jwtVerify } from "jose";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { FrameReader, framesOf } from "../../pluginserver/frames";
 import { PDK, RpcCall, RpcReturn } from "../../pluginserver/messages";
 import { decode } from "../../pluginserver/protobuf";
@@ -20,7 +22,6 @@ import {
 	tokenIn,
 } from "../support/client";
 import {
-	dedicatedServer,
 	type ServerProcess,
 	startServer,
 	temporaryFolder,

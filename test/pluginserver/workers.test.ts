@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { WorkerRpc } from "../../pluginserver/worker";
 import {
 	Client,
@@ -21,7 +22,6 @@ import {
 } from "../support/kong-worker";
 import { scrape } from "../support/scrape";
 import {
-	dedicatedServer,
 	runServer,
 	type ServerProcess,
 	startServer,

@@ -1,16 +1,16 @@
 /** Requests through both plugin servers as processes, over the protocol that each speaks with Kong. */
+
 import { createPublicKey } from "node:crypto";
 import { type JWTPayload, jwtVerify } from "jose";
 import { testKey } from "../../local/demo/flows";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../local/gateway/plugin-server";
 import { Client, EXIT, SET_HEADER, StockClient } from "./client";
 import type { KnownRequest } from "./facts";
 import { rawConfig } from "./samples";
-import {
-	bundledStockServer,
-	dedicatedServer,
-	type ServerProcess,
-	startServer,
-} from "./server";
+import { type ServerProcess, startServer } from "./server";
 
 /** The claims of the token for a request, or the status that ends it. */
 export type OutcomeOf = (
@@ -25,7 +25,7 @@ export function onBothServers(define: (outcomeOf: OutcomeOf) => void): void {
 	describe.each([
 		[
 			"the stock server, MessagePack",
-			bundledStockServer,
+			stockServer,
 			(path: string) => new StockClient(path),
 		],
 		[

@@ -1,10 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { packageRoot } from "../../schema/package-root";
+import { BUNDLE_NAMES, bundle } from "../../build/bundles";
 
 /** Builds what the tests start as processes, once per run (Jest's `globalSetup`). */
-export default function build(): void {
-	execFileSync("npm", ["run", "-s", "build"], {
-		cwd: packageRoot(),
-		stdio: "pipe",
-	});
+export default async function build(): Promise<void> {
+	await Promise.all(BUNDLE_NAMES.map(bundle));
 }

@@ -5,12 +5,9 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { stockServer } from "../../local/gateway/plugin-server";
 import { isListening } from "../../pluginserver/socket";
-import { packageRoot } from "../../schema/package-root";
 import { Client } from "./client";
 
-const ROOT = packageRoot();
 const folders: string[] = [];
 const processes: ServerProcess[] = [];
 const clients: Client[] = [];
@@ -28,16 +25,6 @@ export function temporaryFolder(): string {
 	const folder = mkdtempSync(join(tmpdir(), "x-custom-jwt-"));
 	folders.push(folder);
 	return folder;
-}
-
-/** The command of the dedicated server, as `npm run build` bundles it. */
-export function dedicatedServer(): string[] {
-	return [process.execPath, join(ROOT, "dist/x-custom-jwt-pluginserver.js")];
-}
-
-/** The command of the stock server on the plugin, as `npm run build` bundles it. */
-export function bundledStockServer(): string[] {
-	return stockServer(join(ROOT, "dist/plugins"));
 }
 
 /** How a process ended. */
@@ -60,7 +47,8 @@ export class ServerProcess {
 	) {
 		const child = spawn(program, args, {
 			stdio: ["ignore", "pipe", "pipe"],
-			env: { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json") },
+			// By default it would be the environment that Jest was started with.
+			env: process.env,
 		});
 		for (const stream of [child.stdout, child.stderr])
 			stream.setEncoding("utf8").on("data", (text) => {

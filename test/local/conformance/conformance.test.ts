@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { conformance } from "../../../local/conformance/conformance";
 import type { Report } from "../../../local/conformance/report";
 import { startDemo } from "../../../local/demo/demo";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../../local/gateway/plugin-server";
 import { packageRoot } from "../../../schema/package-root";
 import { run } from "../../support/cli";
-import {
-	bundledStockServer,
-	dedicatedServer,
-	temporaryFolder,
-} from "../../support/server";
+import { temporaryFolder } from "../../support/server";
 
 const RESTART = "Forged X-Custom-Jwt while the plugin server restarts";
 
@@ -56,7 +56,7 @@ test("a gateway with the dedicated plugin server does all as it should, also whi
 });
 
 test("one whose requests go on without the plugin while that is killed, does not", async () => {
-	const { passed, report } = await reportOn(bundledStockServer());
+	const { passed, report } = await reportOn(stockServer());
 	const failed = report.cases.filter(({ verdict }) => verdict === "failed");
 	expect(failed.map(({ name }) => name)).toEqual([RESTART]);
 	expect(failed[0]?.got).toMatch(/ [1-9]\d* wrong;/);

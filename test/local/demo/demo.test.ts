@@ -10,14 +10,13 @@ import {
 	loadDeclarative,
 	parseDeclarative,
 } from "../../../local/gateway/entities";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../../local/gateway/plugin-server";
 import { send } from "../../../local/http";
 import { packageRoot } from "../../../schema/package-root";
-import {
-	bundledStockServer,
-	dedicatedServer,
-	temporaryFolder,
-	until,
-} from "../../support/server";
+import { temporaryFolder, until } from "../../support/server";
 
 const KONG_YML = readFileSync(join(packageRoot(), "kong.yml"), "utf8");
 
@@ -29,7 +28,7 @@ function editedKongYml(edit: (document: Document) => void) {
 }
 
 // Bundled, because it starts sooner; start.test.ts has the TypeScript.
-const STOCK = bundledStockServer();
+const STOCK = stockServer();
 const DEDICATED = dedicatedServer();
 
 const PLUGIN_CONFIG = ["services", 0, "plugins", 0, "config"];

@@ -1,4 +1,5 @@
 /** What the claims, sizes and times of a token can be made to be, through the gateway, on both plugin servers. */
+
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,8 +8,11 @@ import { IDP_ISSUER } from "../../../local/backend/backend";
 import { type Demo, startDemo } from "../../../local/demo/demo";
 import { signToken, testKey } from "../../../local/demo/flows";
 import { parseDeclarative } from "../../../local/gateway/entities";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../../local/gateway/plugin-server";
 import { send } from "../../../local/http";
-import { bundledStockServer, dedicatedServer } from "../../support/server";
 
 /** 32 bytes of no base64url, as a key of the Lua plugin may be. */
 const SECRET = "the text of a key: 32 bytes*?.é";
@@ -86,7 +90,7 @@ const CONFIGURATION = JSON.stringify({
 });
 
 describe.each([
-	["stock", bundledStockServer()],
+	["stock", stockServer()],
 	["dedicated", dedicatedServer()],
 ])("on the %s plugin server", (_, pluginServerCommand) => {
 	let demo: Demo;

@@ -30,7 +30,7 @@ afterEach(() => {
 function npmStart(...args: string[]) {
 	const child = spawn(
 		process.execPath,
-		["-r", "ts-node/register", "cli/main.ts", "gateway", ...args],
+		["dist/cli/x-custom-jwt.js", "gateway", ...args],
 		{ cwd: ROOT, env: { ...process.env, TMPDIR: temporary } },
 	);
 	children.push(child);

@@ -9,13 +9,13 @@ import {
 	loadDeclarative,
 	type PluginEntity,
 } from "../../../local/gateway/entities";
+import {
+	dedicatedServer,
+	stockServer,
+} from "../../../local/gateway/plugin-server";
 import { type Reply, send } from "../../../local/http";
 import { packageRoot } from "../../../schema/package-root";
-import {
-	bundledStockServer,
-	dedicatedServer,
-	until,
-} from "../../support/server";
+import { until } from "../../support/server";
 
 const SPELLINGS = [
 	"X-Custom-Jwt",
@@ -26,7 +26,7 @@ const SPELLINGS = [
 const API_KEY = "012345AZERTY!";
 const OTHER = "somebody else";
 
-const STOCK = bundledStockServer();
+const STOCK = stockServer();
 const GUARD = join(packageRoot(), "deck/guard.yml");
 
 /** A token the backend takes, of another client: what an attacker hopes to get through. */

@@ -12,9 +12,12 @@ import { makeCertificate } from "../../../local/gateway/certificate";
 import { parseDeclarative } from "../../../local/gateway/entities";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
-import { PluginServer } from "../../../local/gateway/plugin-server";
+import {
+	dedicatedServer,
+	PluginServer,
+} from "../../../local/gateway/plugin-server";
 import { send } from "../../../local/http";
-import { dedicatedServer, until } from "../../support/server";
+import { until } from "../../support/server";
 
 const ROUTES = 8;
 const KILLS = 12;

@@ -7,6 +7,7 @@ import { parseDeclarative } from "../../../local/gateway/entities";
 import { ExternalPlugin } from "../../../local/gateway/external-plugin";
 import { startGateway } from "../../../local/gateway/gateway";
 import {
+	dedicatedServer,
 	type PluginInfo,
 	PluginServer,
 } from "../../../local/gateway/plugin-server";
@@ -20,7 +21,6 @@ import {
 import { PDK, RpcCall, RpcReturn } from "../../../pluginserver/messages";
 import { decode } from "../../../pluginserver/protobuf";
 import {
-	dedicatedServer,
 	runServer,
 	startServer,
 	temporaryFolder,
