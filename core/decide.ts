@@ -31,13 +31,13 @@ export type Step =
 	| {
 			do: "ask";
 			questions: readonly Question[];
-			next(facts: Facts): Step;
+			next: (facts: Facts) => Step;
 	  }
 	/** The token kept by a key is wanted, unless it is not there, not usable any more, or the next one is due. */
 	| {
 			do: "recall";
 			key: string;
-			next(token: IssuedToken | undefined): Step;
+			next: (token: IssuedToken | undefined) => Step;
 	  }
 	/**
 	 * A token is to be signed, and kept by the key where there is one. Where one is kept that is usable, it is taken
@@ -47,8 +47,8 @@ export type Step =
 			do: "sign";
 			key: string | undefined;
 			/** Makes all but the signature. */
-			issue(): UnsignedToken;
-			next(token: IssuedToken): Step;
+			issue: () => UnsignedToken;
+			next: (token: IssuedToken) => Step;
 	  }
 	| { do: "end"; decision: Decision };
 

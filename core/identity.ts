@@ -73,13 +73,13 @@ interface Rule {
 	/** What becomes `client_id`, for the docs; Markdown. */
 	gives: string;
 	/** Whether it applies by the credential alone; then nothing else of an identity matters. */
-	isMarked?(credential: Credential | undefined): boolean;
+	isMarked?: (credential: Credential | undefined) => boolean;
 	/** What is asked when it is the rule, or may still be, besides credential and consumer. */
 	questions: readonly Question[];
 	/** Whether the identity follows from the credential and the consumer, so that their token can be reused. */
 	isSelfContained: boolean;
 	/** Whom it recognises; undefined when it does not apply. */
-	recognise(seen: Seen): Identity | undefined;
+	recognise: (seen: Seen) => Identity | undefined;
 }
 
 /** A rule by a member of the credential that names the client. */
@@ -94,7 +94,7 @@ function byMember(
 		questions: [],
 		isSelfContained: true,
 		isMarked: (credential) => text(credential?.[member]) !== undefined,
-		recognise({ config, credential, consumer }) {
+		recognise: ({ config, credential, consumer }) => {
 			accept(config, method);
 			const clientId = text(credential?.[member]) ?? "";
 			return { method, clientId, tokenClaims: {}, consumer };
@@ -169,7 +169,7 @@ export const RULES: readonly Rule[] = [
 		gives: "its `custom_id`, else `username`, else `id`",
 		questions: [],
 		isSelfContained: false,
-		recognise({ config, consumer }) {
+		recognise: ({ config, consumer }) => {
 			if (!consumer) return undefined;
 			accept(config, "consumer");
 			const clientId = nameOf(consumer);

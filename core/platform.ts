@@ -46,37 +46,37 @@ export interface KeyInfo {
 /** See above. All of it is synchronous: whoever drives `decide` asks Kong and signs. */
 export interface Platform {
 	/** Reads JSON. @throws anything when the text is none */
-	decodeJson(text: string): unknown;
+	decodeJson: (text: string) => unknown;
 	/** Writes JSON without white space. */
-	encodeJson(value: unknown): string;
+	encodeJson: (value: unknown) => string;
 	/** Writes a JSON object with these members, in their order. */
-	encodeMembers(members: Claims): string;
+	encodeMembers: (members: Claims) => string;
 	/** @returns an object with these members, whatever they are called */
-	object(members: Claims): Record<string, unknown>;
+	object: (members: Claims) => Record<string, unknown>;
 	/** @returns the text in base64url (RFC 7515 §2); undefined when it is none, or its bytes are not UTF-8 */
-	decodeBase64url(text: string): string | undefined;
+	decodeBase64url: (text: string) => string | undefined;
 	/** @returns base64url of a text's UTF-8 */
-	encodeBase64url(text: string): string;
+	encodeBase64url: (text: string) => string;
 	/** @returns the SHA-256 of a text, in a spelling of the platform's own */
-	hash(text: string): string;
+	hash: (text: string) => string;
 	/** @returns a random UUID (RFC 9562 §5.4) */
-	uuid(): string;
+	uuid: () => string;
 	/** @returns milliseconds since the epoch */
-	now(): number;
+	now: () => number;
 	/** @returns a number from 0 up to 1, which need not be a secret */
-	random(): number;
+	random: () => number;
 	/** Reads a certificate. @param pem the chain, the client's own certificate first; undefined when it is none */
-	readCertificate(pem: string): Certificate | undefined;
+	readCertificate: (pem: string) => Certificate | undefined;
 	/** Whether a text arrived as it was sent: bytes that are no UTF-8 arrive as U+FFFD, and different ones alike. */
-	isWellFormed(text: string): boolean;
+	isWellFormed: (text: string) => boolean;
 	/** Whether a text has no space, and no character that cannot be seen. */
-	isVisible(text: string): boolean;
+	isVisible: (text: string) => boolean;
 	/** A text of others as JSON, for a log: characters that a terminal would act on, or hide, are escaped. */
-	quote(text: string): string;
+	quote: (text: string) => string;
 	/**
 	 * Folds a claim's name, so that two names have equal folds when any reader in use takes one for the other.
 	 *
 	 * @returns undefined for a name that must not be copied whatever it is
 	 */
-	fold(name: string): string | undefined;
+	fold: (name: string) => string | undefined;
 }

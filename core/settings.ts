@@ -94,7 +94,7 @@ interface Check {
 	field: FieldName;
 	also: FieldName[];
 	/** What is wrong; undefined when nothing is. */
-	fault(fields: ConfigFields): string | undefined;
+	fault: (fields: ConfigFields) => string | undefined;
 }
 
 const CHECKS: Check[] = [
@@ -204,8 +204,9 @@ export function requireSettings({ faults, settings }: Prepared): Settings {
 
 /** Templates are parsed of what is left. */
 function withoutFaulty(fields: ConfigFields, faults: Fault[]): ConfigFields {
-	const sound: Record<string, unknown> = { ...fields };
-	for (const { field } of faults) delete sound[field];
+	const sound: Record<string, unknown> = {};
+	for (const [name, value] of Object.entries(fields))
+		if (faults.every(({ field }) => field !== name)) sound[name] = value;
 	return sound as ConfigFields;
 }
 

@@ -11,12 +11,12 @@ export interface Template {
 	/** Names of its variables, e.g. `headers.x-tenant-id`. */
 	variables: string[];
 	/** Those of them that have neither a value nor anything else to take in their place. */
-	missing(lookup: Lookup): string[];
+	missing: (lookup: Lookup) => string[];
 	/**
 	 * Fills in the variables.
 	 * @returns `undefined` when one of them is missing
 	 */
-	resolve(lookup: Lookup): unknown;
+	resolve: (lookup: Lookup) => unknown;
 }
 
 /** Where a text is read, and what is needed for it. */
@@ -382,7 +382,7 @@ function variable(name: string): Template {
 function either(first: Template, second: Template): Template {
 	return {
 		variables: [...first.variables, ...second.variables],
-		missing(lookup) {
+		missing: (lookup) => {
 			const missing = second.missing(lookup);
 			return missing.length > 0 && first.resolve(lookup) === undefined
 				? [...first.missing(lookup), ...missing]
@@ -399,7 +399,7 @@ function combine(
 	return {
 		variables: parts.flatMap(({ variables }) => variables),
 		missing: (lookup) => parts.flatMap((part) => part.missing(lookup)),
-		resolve(lookup) {
+		resolve: (lookup) => {
 			const values: unknown[] = [];
 			for (const part of parts) {
 				const value = part.resolve(lookup);

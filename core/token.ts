@@ -28,7 +28,7 @@ export interface UnsignedToken {
 	 * @param signature in base64url
 	 * @throws {Refusal} when the token is larger than it may be
 	 */
-	sign(signature: string): IssuedToken;
+	sign: (signature: string) => IssuedToken;
 }
 
 /**
@@ -72,7 +72,7 @@ export function issue(
 	return {
 		signingInput,
 		exp,
-		sign(signature) {
+		sign: (signature) => {
 			const token = `${signingInput}.${signature}`;
 			return {
 				token,

@@ -49,9 +49,9 @@ interface Variable {
 	 *
 	 * @param member the name behind the first dot
 	 */
-	asks(member: string): readonly Question[];
+	asks: (member: string) => readonly Question[];
 	/** Returns the value; null or undefined when there is none. */
-	read(sources: Sources, member: string): unknown;
+	read: (sources: Sources, member: string) => unknown;
 	/** Whether no client can choose the value, so that `client_id` may be made of it. */
 	isTrusted: boolean;
 	/** Whether the client sends the value as it likes. */

@@ -19,7 +19,7 @@ export const nodePlatform: Platform = {
 	encodeMembers: (members) => JSON.stringify(Object.fromEntries(members)),
 	// Defines members rather than sets them, `__proto__` too.
 	object: (members) => Object.fromEntries(members),
-	decodeBase64url(text) {
+	decodeBase64url: (text) => {
 		try {
 			return UTF8.decode(decode(text));
 		} catch {

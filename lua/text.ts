@@ -1,0 +1,98 @@
+/** Texts in Lua, which are bytes. */
+
+/** Where the character behind one has its first byte; undefined when its bytes are not UTF-8 (RFC 3629 §4). */
+function afterCharacter(text: string, at: number): number | undefined {
+	const first = string.byte(text, at);
+	if (first < 0x80) return at + 1;
+	const second = string.byte(text, at + 1) ?? 0;
+	const [length, least, most] =
+		first >= 0xc2 && first <= 0xdf
+			? [2, 0x80, 0xbf]
+			: first >= 0xe0 && first <= 0xef
+				? [3, first === 0xe0 ? 0xa0 : 0x80, first === 0xed ? 0x9f : 0xbf]
+				: first >= 0xf0 && first <= 0xf4
+					? [4, first === 0xf0 ? 0x90 : 0x80, first === 0xf4 ? 0x8f : 0xbf]
+					: [0, 0, 0];
+	if (length === 0 || second < least || second > most) return undefined;
+	for (let next = at + 2; next < at + length; next += 1) {
+		const byte = string.byte(text, next) ?? 0;
+		if (byte < 0x80 || byte > 0xbf) return undefined;
+	}
+	return at + length;
+}
+
+/** Whether a text is ASCII, as most are. */
+function isAscii(text: string): boolean {
+	return string.find(text, "[\x80-\xff]") === undefined;
+}
+
+/** Whether a text's bytes are UTF-8. */
+export function isUtf8(text: string): boolean {
+	if (isAscii(text)) return true;
+	let at: number | undefined = 1;
+	while (at !== undefined && at <= text.length) at = afterCharacter(text, at);
+	return at !== undefined;
+}
+
+/** See `Platform.isWellFormed`: U+FFFD is what others made of bytes that are no UTF-8. */
+export function isWellFormed(text: string): boolean {
+	return isUtf8(text) && string.find(text, "\uFFFD", 1, true) === undefined;
+}
+
+/** Lua patterns of UTF-8 that cannot be seen: C1 controls, spaces, and what changes the order of text. */
+const INVISIBLE = [
+	"[%z\x01-\x20\x7f]",
+	"\xc2[\x80-\xa0\xad]",
+	"\xcd\x8f",
+	"\xd8\x9c",
+	"\xe1\x85[\x9f\xa0]",
+	"\xe1\x9a\x80",
+	"\xe1\x9e[\xb4\xb5]",
+	"\xe1\xa0[\x8b-\x8f]",
+	"\xe2\x80[\x80-\x8f\xa8-\xaf]",
+	"\xe2\x81[\x9f-\xaf]",
+	"\xe3\x80\x80",
+	"\xe3\x85\xa4",
+	"\xee[\x80-\xbf]",
+	"\xef[\x80-\xa3]",
+	"\xef\xb8[\x80-\x8f]",
+	"\xef\xbb\xbf",
+	"\xef\xbe\xa0",
+	"\xef\xbf[\xb0-\xbf]",
+	"\xf0\x9b\xb2[\xa0-\xa3]",
+	"\xf0\x9d\x85[\xb3-\xba]",
+	"[\xf3\xf4][\x80-\xbf]",
+];
+
+/** See `Platform.isVisible`. */
+export function isVisible(text: string): boolean {
+	for (const pattern of INVISIBLE)
+		if (string.find(text, pattern) !== undefined) return false;
+	return true;
+}
+
+/** Text as it may go to a log: what cannot be seen is escaped as bytes, but for spaces. */
+export function printable(text: string): string {
+	let escaped = text;
+	for (const pattern of INVISIBLE)
+		[escaped] = string.gsub(escaped, pattern, escapeBytes);
+	return escaped;
+}
+
+function escapeBytes(this: void, found: string): string {
+	if (found === " ") return found;
+	let escaped = "";
+	for (let at = 1; at <= found.length; at += 1)
+		escaped += string.format("\\x%02x", string.byte(found, at));
+	return escaped;
+}
+
+/**
+ * See `Platform.fold`. Names that are not ASCII are never copied: Lua cannot normalize them, so that nobody knows
+ * which claim a reader takes them for.
+ */
+export function fold(name: string): string | undefined {
+	return string.find(name, "[^\x20-\x7e]") === undefined
+		? string.upper(name)
+		: undefined;
+}
