@@ -80,7 +80,7 @@ function requireParentheses(text: string, field: string): void {
 		const behind = text.slice(dollar + 1);
 		const brace = behind.startsWith("{") ? behind.indexOf("}") : -1;
 		const inBraces = behind.slice(1, brace);
-		if (brace >= 0 && nameIn(inBraces) === inBraces)
+		if (brace > 1 && nameIn(inBraces) === inBraces)
 			throw misconfigured(
 				`${field}: \${${inBraces}} is no variable; write $(${inBraces})`,
 			);
@@ -109,6 +109,8 @@ function nameIn(text: string): string {
 		`${LETTERS}0123456789._-`.includes(text.charAt(end).toLowerCase())
 	)
 		end += 1;
+	// A sentence may end behind it.
+	while (text.charAt(end - 1) === ".") end -= 1;
 	return text.slice(0, end);
 }
 
