@@ -26,10 +26,10 @@ import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
 import { importSigningKey, privateJwkToPem } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
-import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
 import { run, secretsOf } from "../support/cli";
 import { temporaryFolder } from "../support/server";
+import { signWith } from "../support/signed-token";
 
 const folder = temporaryFolder();
 const KEYS = join(packageRoot(), "test-keys");
@@ -42,14 +42,6 @@ function write(name: string, content: string | object): string {
 	const text = typeof content === "string" ? content : JSON.stringify(content);
 	writeFileSync(path, text);
 	return path;
-}
-
-function sign(privateJwk: string): Promise<string> {
-	const key = importSigningKey(privateJwk);
-	return tokenSigner(key, {
-		typ: "JWT",
-		jku: "https://kong/jwks",
-	})({ client_id: "my-user" });
 }
 
 describe("keys generate", () => {
@@ -67,7 +59,7 @@ describe("keys generate", () => {
 		expect(stdout).toContain(join(out, "private-jwk.json"));
 		const mode = statSync(join(out, "private-jwk.json")).mode & 0o777;
 		expect(mode).toBe(0o600);
-		const token = await sign(read(out, "private-jwk.json"));
+		const token = await signWith(read(out, "private-jwk.json"));
 		const { protectedHeader } = await jwtVerify(
 			token,
 			createLocalJWKSet(JSON.parse(read(out, "public-jwks.json"))),
@@ -83,7 +75,7 @@ describe("keys generate", () => {
 		"makes a key that signs with %s",
 		async (alg) => {
 			const jwk = await generateKey(alg);
-			const token = await sign(JSON.stringify(jwk));
+			const token = await signWith(JSON.stringify(jwk));
 			const keySet = createLocalJWKSet({ keys: [publicHalf(jwk, "it")] });
 			const { protectedHeader } = await jwtVerify(token, keySet);
 			expect(protectedHeader).toMatchObject({
@@ -130,7 +122,7 @@ describe("keys generate", () => {
 		const verdict = await run([
 			"token",
 			"verify",
-			await sign(read(privateJwk)),
+			await signWith(read(privateJwk)),
 			"--jwks",
 			set,
 		]);

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Consumer, Credential } from "../../plugins/x-custom-jwt/facts";
+import type { Consumer, Credential } from "../../core/questions";
 import { AUTH_METHODS } from "../../schema/fields";
 import { packageRoot } from "../../schema/package-root";
-import { onBothServers } from "../../support/both-servers";
-import type { KnownRequest } from "../../support/facts";
-import { service } from "../../support/samples";
-import { readWire } from "../../support/wire";
+import { onBothServers } from "../support/both-servers";
+import type { KnownRequest } from "../support/facts";
+import { service } from "../support/samples";
+import { readWire } from "../support/wire";
 
 /** What real Kong answered in a recording to a PDK call about something with a name. */
 function answered(recording: string, method: string, name: string): unknown {

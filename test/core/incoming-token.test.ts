@@ -1,8 +1,17 @@
-import { clientName, readToken, requireExact } from "../../core/incoming-token";
+import {
+	clientName as nameIn,
+	readToken,
+	requireExact as requireExactIn,
+} from "../../core/incoming-token";
+import { nodePlatform } from "../../plugins/x-custom-jwt/platform";
+
+const clientName = (value: unknown) => nameIn(value, nodePlatform);
+const requireExact = (value: unknown) => requireExactIn(value, nodePlatform);
 
 /** The claims of a token whose claims are written like this. */
 const payload = (json: string) =>
-	readToken(`e30.${Buffer.from(json).toString("base64url")}.`)?.claims;
+	readToken(`e30.${Buffer.from(json).toString("base64url")}.`, nodePlatform)
+		?.claims;
 
 const INEXACT = [
 	"9007199254740991.4",

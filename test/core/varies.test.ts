@@ -6,9 +6,10 @@
 import { VARIABLES } from "../../core/variables";
 import { makeCertificate } from "../../local/gateway/certificate";
 import { Plugin } from "../../plugins/x-custom-jwt";
-import { type ConfigFields, FIELD_VARIES } from "../../schema/fields";
-import type { KnownRequest } from "../../support/facts";
-import { runOn } from "../../support/run";
+import type { ConfigFields } from "../../schema/fields";
+import { FIELD_VARIES } from "../../schema/varies";
+import type { KnownRequest } from "../support/facts";
+import { runOn } from "../support/run";
 import {
 	anonymous,
 	consumer,
@@ -18,7 +19,7 @@ import {
 	route,
 	service,
 	unsignedToken,
-} from "../../support/samples";
+} from "../support/samples";
 
 /** What a plugin entry can be configured on. */
 const SCOPES = {
@@ -222,12 +223,6 @@ const FIELDS: Record<keyof ConfigFields, Row[] | typeof SAME> = {
 			requests: tokensWith({ azp: "a" }, { azp: "b" }, {}),
 		},
 	],
-	bearer_clientid_claims: [
-		{
-			config: { bearer_clientid_claims: ["azp", "appid"] },
-			requests: tokensWith({ azp: "a" }, { azp: "b" }, { appid: "c" }),
-		},
-	],
 	apikey_header: SAME,
 	upstream_custom_jwt_header: [
 		{
@@ -235,6 +230,7 @@ const FIELDS: Record<keyof ConfigFields, Row[] | typeof SAME> = {
 			requests: requestsWith({}, { headers: { connection: "X-Token" } }),
 		},
 	],
+	token_prefix: SAME,
 	downstream_custom_jwt_header: SAME,
 	verbose: SAME,
 	auth_methods: [
@@ -289,6 +285,16 @@ const FIELDS: Record<keyof ConfigFields, Row[] | typeof SAME> = {
 			},
 			requests: byHeader,
 		},
+		{
+			config: {
+				set_claims: { a: "$(claims.a or headers.tenant | split ' ')" },
+			},
+			requests: byHeader,
+		},
+		{
+			config: { set_claims: { client_id: "$(claims.azp or claims.appid)" } },
+			requests: tokensWith({ azp: "a" }, { azp: "b" }, { appid: "c" }, {}),
+		},
 	],
 	keep_claims: [
 		{
@@ -302,7 +308,6 @@ const FIELDS: Record<keyof ConfigFields, Row[] | typeof SAME> = {
 			requests: tokensWith({ sub: "a" }, { sub: "b" }, {}),
 		},
 	],
-	trust_client_claims: SAME,
 	strict_claims: [
 		{
 			config: { strict_claims: true, add_claims: { a: "$(headers.tenant)" } },

@@ -3,9 +3,8 @@ import { decodeProtectedHeader } from "jose";
 import { signingOf } from "../../cli/signing";
 import { generateKey } from "../../jwk/generate";
 import { publicHalf } from "../../jwk/public-half";
-import { importSigningKey } from "../../jwk/signing-key";
 import { verifyToken } from "../../jwk/verify";
-import { tokenSigner } from "../../plugins/x-custom-jwt/token";
+import { signClaims } from "../support/signed-token";
 
 test.each([
 	["a key with a kid before one without", ["a", undefined]],
@@ -19,10 +18,7 @@ test.each([
 		kid: kids[0],
 		jwk: { d: keys[0]?.d },
 	});
-	const key = importSigningKey(private_jwk);
-	const token = await tokenSigner(key, { typ: "JWT", jku: "" })({
-		client_id: "me",
-	});
+	const token = await signClaims(private_jwk, { client_id: "me" });
 	expect(decodeProtectedHeader(token).kid).toBe(kids[0]);
 	const verdict = await verifyToken(token, {
 		keys: keys.map(publicHalf),

@@ -17,8 +17,8 @@ import { JwkError } from "../../jwk/error";
 import { importSigningKey, privateJwkToPem } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
 import { makeCertificate } from "../../local/gateway/certificate";
-import { tokenSigner } from "../../plugins/x-custom-jwt/token";
 import { packageRoot } from "../../schema/package-root";
+import { signClaims } from "../support/signed-token";
 
 interface KeyPair {
 	jwk: JsonWebKey;
@@ -71,9 +71,7 @@ type Options = Parameters<typeof importSigningKey>[1];
 
 /** Signs a token with the private JWK, or JWK Set. */
 function sign(jwk: object, options?: Options): Promise<string> {
-	const key = importSigningKey(JSON.stringify(jwk), options);
-	const header = { typ: "JWT", jku: "https://kong/jwks" };
-	return tokenSigner(key, header)({ client_id: "my-user" });
+	return signClaims(JSON.stringify(jwk), { client_id: "my-user" }, options);
 }
 
 describe("a token signed with", () => {

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { LuaFactory } from "wasmoon";
+import { isRefusal } from "../../core/refusals";
 import { testKey } from "../../local/demo/flows";
 import {
 	type ConfigField,
@@ -14,7 +15,6 @@ import {
 	stockServer,
 } from "../../local/gateway/plugin-server";
 import { parseConfig } from "../../plugins/x-custom-jwt/config";
-import { Misconfigured } from "../../plugins/x-custom-jwt/errors";
 import { properties } from "../../schema/kong";
 import { packageRoot } from "../../schema/package-root";
 import { rawConfig } from "../support/samples";
@@ -265,7 +265,7 @@ function pluginTakes(name: string, value: unknown): boolean {
 		parseConfig(rawConfig({ [name]: value }));
 		return true;
 	} catch (error) {
-		if (error instanceof Misconfigured) return false;
+		if (isRefusal(error)) return false;
 		throw error;
 	}
 }

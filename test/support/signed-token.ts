@@ -1,6 +1,6 @@
 import type { JWTPayload } from "jose";
 import { protectedHeader } from "../../core/token";
-import { importSigningKey } from "../../jwk/signing-key";
+import { importSigningKey, type KeyOptions } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
 import { nodePlatform } from "../../plugins/x-custom-jwt/platform";
 
@@ -22,20 +22,30 @@ export function sign(
 	key = "RS256-jwk-private.json",
 	jku?: string,
 ): Promise<string> {
-	return signWith(testKey(key), claims, jku);
+	return signClaims(testKey(key), { ...CLAIMS, ...claims }, { jku });
 }
 
 /** The same with any private JWK. */
-export async function signWith(
+export function signWith(
 	jwk: string,
 	claims: JWTPayload = {},
-	jku = "https://kong-gateway:8443/x-custom-jwt/jwks",
 ): Promise<string> {
-	const key = importSigningKey(jwk);
+	return signClaims(jwk, { ...CLAIMS, ...claims });
+}
+
+/** A token with just these claims. */
+export async function signClaims(
+	jwk: string,
+	claims: object,
+	{
+		jku = "https://kong-gateway:8443/x-custom-jwt/jwks",
+		...options
+	}: KeyOptions & { jku?: string | undefined } = {},
+): Promise<string> {
+	const key = importSigningKey(jwk, options);
 	const fields = { token_type: "JWT", jku };
 	const header = protectedHeader(key, fields, nodePlatform);
-	const payload = JSON.stringify({ ...CLAIMS, ...claims });
-	const signingInput = `${header}.${nodePlatform.encodeBase64url(payload)}`;
-	const signature = await key.sign(signingInput);
-	return `${signingInput}.${signature.toString("base64url")}`;
+	const payload = nodePlatform.encodeBase64url(JSON.stringify(claims));
+	const signature = await key.sign(`${header}.${payload}`);
+	return `${header}.${payload}.${signature.toString("base64url")}`;
 }

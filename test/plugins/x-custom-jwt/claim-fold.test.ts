@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { fold } from "../../../plugins/x-custom-jwt/fold";
+import { fold } from "../../../plugins/x-custom-jwt/claim-fold";
 
 describe("names have equal folds when a reader takes one for the other:", () => {
 	test.each([
