@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { interruptible } from "../../local/interruptible";
 import { packageRoot } from "../../schema/package-root";
 import { BadUse } from "../files";
 import { EXIT, port } from "../output";
@@ -46,13 +47,18 @@ does not do as it should. Example:
 			// Loaded only when wanted: no other command needs it.
 			const { conformance: run } =
 				require("../../local/conformance/conformance") as typeof import("../../local/conformance/conformance");
-			const passed = await run({
-				...options,
-				config: config ?? [join(packageRoot(), "kong.yml")],
+			await interruptible(async (signal) => {
+				const passed = await run(
+					{
+						...options,
+						config: config ?? [join(packageRoot(), "kong.yml")],
+					},
+					signal,
+				);
+				process.exitCode = passed ? EXIT.ok : EXIT.no;
 			}).catch((error: Error) => {
 				throw new BadUse(error.message);
 			});
-			process.exitCode = passed ? EXIT.ok : EXIT.no;
 		});
 }
 

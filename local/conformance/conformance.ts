@@ -40,14 +40,16 @@ export interface ConformanceOptions {
  * Runs the suite, prints its table and writes its files.
  *
  * @returns whether every flow did as it should
- * @throws when the gateway cannot be reached at all, or a part does not start
+ * @param signal ends it
+ * @throws when the gateway cannot be reached at all, a part does not start, or it is aborted
  */
 export async function conformance(
 	options: ConformanceOptions,
+	signal?: AbortSignal,
 ): Promise<boolean> {
 	const reports = options.proxy
-		? [await onGateway(options.proxy, options)]
-		: await onLocalGateway();
+		? [await onGateway(options.proxy, options, signal)]
+		: await onLocalGateway(signal);
 	for (const report of reports) console.log(table(report));
 	if (options.junit) writeFileSync(options.junit, junit(reports));
 	if (options.json)
@@ -61,6 +63,7 @@ export async function conformance(
 async function onGateway(
 	proxy: string,
 	{ proxyTls, admin, backend, config, restart }: ConformanceOptions,
+	signal?: AbortSignal,
 ): Promise<Report> {
 	const httpUrl = withoutSlash(proxy);
 	const httpsUrl = proxyTls && withoutSlash(proxyTls);
@@ -77,9 +80,11 @@ async function onGateway(
 		const flows = (await flowsOf(reach)).filter(
 			({ route }) => bestMatch(served, route) !== undefined,
 		);
-		const cases = await runAll(flows, httpsUrl !== undefined);
+		const cases = await runAll(flows, httpsUrl !== undefined, signal);
 		if (restart)
-			cases.push(await restartCase(reach, () => promisify(exec)(restart)));
+			cases.push(
+				await restartCase(reach, () => promisify(exec)(restart), signal),
+			);
 		return { gateway: httpUrl, version, cases };
 	} finally {
 		await started?.close();
@@ -87,7 +92,7 @@ async function onGateway(
 }
 
 /** The local gateway with the dedicated plugin server, and with the stock one behind the guard. */
-async function onLocalGateway(): Promise<Report[]> {
+async function onLocalGateway(signal?: AbortSignal): Promise<Report[]> {
 	const guard = join(packageRoot(), "deck/guard.yml");
 	const servers = [
 		["the dedicated plugin server", dedicatedServer(), CONFIG_FILES],
@@ -102,13 +107,14 @@ async function onLocalGateway(): Promise<Report[]> {
 		const demo = await startDemo({
 			configuration: loadDeclarative([...files]),
 			pluginServerCommand: [...pluginServerCommand],
+			signal,
 			log: () => {},
 		});
 		try {
 			const { gateway, pluginServer } = demo;
-			const cases = await runAll(await flowsOf(gateway), true);
+			const cases = await runAll(await flowsOf(gateway), true, signal);
 			const kill = async () => process.kill(pluginServer.pid ?? 0, "SIGKILL");
-			cases.push(await restartCase(gateway, kill));
+			cases.push(await restartCase(gateway, kill, signal));
 			const version = await versionOf(gateway.httpUrl);
 			reports.push({ gateway: `local gateway, ${name}`, version, cases });
 		} finally {
@@ -126,9 +132,16 @@ async function flowsOf(reach: Reach): Promise<Flow[]> {
 	];
 }
 
-async function runAll(flows: Flow[], hasTls: boolean): Promise<Case[]> {
+async function runAll(
+	flows: Flow[],
+	hasTls: boolean,
+	signal?: AbortSignal,
+): Promise<Case[]> {
 	const cases: Case[] = [];
-	for (const flow of flows) cases.push(await runCase(flow, hasTls));
+	for (const flow of flows) {
+		signal?.throwIfAborted();
+		cases.push(await runCase(flow, hasTls));
+	}
 	return cases;
 }
 
@@ -158,9 +171,11 @@ async function runCase(flow: Flow, hasTls: boolean): Promise<Case> {
 async function restartCase(
 	reach: Reach,
 	restart: () => Promise<unknown>,
+	signal?: AbortSignal,
 ): Promise<Case> {
 	const timed = stopwatch();
-	const { passed, got } = await throughRestart(reach, restart);
+	const { passed, got } = await throughRestart(reach, restart, signal);
+	signal?.throwIfAborted();
 	return {
 		name: "Forged X-Custom-Jwt while the plugin server restarts",
 		expected: "their own token or a refusal, and soon all served",

@@ -16,10 +16,12 @@ const PATIENCE = 60_000;
  * client, or a refusal of the gateway's; and soon all must get one again.
  *
  * @param restart ends the plugin server, so that Kong starts another
+ * @param signal ends the wait
  */
 export async function throughRestart(
 	{ httpUrl }: Reach,
 	restart: () => Promise<unknown>,
+	signal?: AbortSignal,
 ): Promise<{ passed: boolean; got: string }> {
 	const counts = { own: 0, refused: 0, wrong: 0 };
 	let inRow = 0;
@@ -35,7 +37,8 @@ export async function throughRestart(
 	const clients = Array.from({ length: CLIENTS }, client);
 	const steady = async () => {
 		const until = Date.now() + PATIENCE;
-		while (inRow < STEADY && Date.now() < until) await setTimeout(20);
+		while (inRow < STEADY && Date.now() < until && !signal?.aborted)
+			await setTimeout(20);
 		return inRow >= STEADY;
 	};
 	try {

@@ -43,6 +43,8 @@ export interface DemoOptions {
 	jwksCache?: BackendOptions["jwksCache"];
 	/** Told of each request that reaches the backend. */
 	onRequest?: BackendOptions["onRequest"];
+	/** Ends the start: it rejects when everything is ended again. */
+	signal?: AbortSignal;
 	log: Log;
 }
 
@@ -58,20 +60,24 @@ export interface Demo {
 /**
  * Starts plugin server, local gateway and sample backend, wired together.
  *
- * @throws when a port is taken or a part does not start; parts already started are ended first
+ * @throws when a port is taken, a part does not start, or the start is aborted; parts already started are ended first
  */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
+	const { log, signal } = options;
 	const closers: (() => unknown)[] = [];
 	const close = async () => {
 		await Promise.all(closers.map((closer) => closer()));
 	};
+	const pluginServer = new PluginServer(
+		options.pluginServerCommand ?? dedicatedServer(),
+		log,
+	);
+	closers.push(() => pluginServer.stop());
+	const stop = () => pluginServer.stop();
+	signal?.addEventListener("abort", stop);
 	try {
-		const pluginServer = new PluginServer(
-			options.pluginServerCommand ?? dedicatedServer(),
-			options.log,
-		);
+		signal?.throwIfAborted();
 		const info = await pluginServer.query();
-		closers.push(() => pluginServer.stop());
 		await pluginServer.start();
 
 		const rpc = pluginServer.connect();
@@ -79,12 +85,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		const resolve = new Map(options.resolve);
 		const gateway = await startGateway({
 			configuration: options.configuration ?? loadDeclarative(CONFIG_FILES),
-			externalPlugins: [new ExternalPlugin(info, rpc, options.log)],
+			externalPlugins: [new ExternalPlugin(info, rpc, log)],
 			httpPort: options.httpPort ?? 0,
 			httpsPort: options.httpsPort ?? 0,
 			clientCa: readFileSync(join(ROOT, "test-keys/client-ca.pem"), "utf8"),
 			resolve,
-			log: options.log,
+			log,
 		});
 		closers.push(() => gateway.close());
 
@@ -92,10 +98,13 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 		closers.push(() => backend.close());
 		if (!resolve.has(BACKEND_HOST))
 			resolve.set(BACKEND_HOST, `localhost:${backend.port}`);
+		signal?.throwIfAborted();
 		return { gateway, backend, pluginServer, close };
 	} catch (error) {
 		await close();
 		throw error;
+	} finally {
+		signal?.removeEventListener("abort", stop);
 	}
 }
 

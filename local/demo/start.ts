@@ -1,11 +1,12 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
-
+import { once } from "node:events";
 import { bestMatch } from "../../declarative/paths";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { printableLine } from "../../jwk/printable";
 import { type Entities, loadDeclarative } from "../gateway/entities";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
+import { interruptible } from "../interruptible";
 import { CONFIG_FILES, type Demo, startDemo } from "./demo";
 import { makeFlows } from "./flows";
 import { runFlow } from "./run-flow";
@@ -34,24 +35,46 @@ export interface StartOptions {
  *
  * @throws when a port is taken, naming it, or a part does not start
  */
-export async function start(options: StartOptions): Promise<void> {
-	if (options.check) {
-		const servers = options.stock ? [STOCK] : [DEDICATED, STOCK];
-		for (const server of servers) {
-			console.log(`${server.name}:`);
-			const demo = await startWith(server, options);
-			try {
-				if (!(await check(demo, options.verbose))) process.exitCode = 1;
-			} finally {
-				await demo.close();
-			}
-		}
-		return;
+export function start(options: StartOptions): Promise<void> {
+	return interruptible((signal) =>
+		options.check ? checkServers(options, signal) : serve(options, signal),
+	);
+}
+
+async function serve(
+	options: StartOptions,
+	signal: AbortSignal,
+): Promise<void> {
+	const demo = await startWith(
+		options.stock ? STOCK : DEDICATED,
+		options,
+		signal,
+	);
+	try {
+		await introduce(demo, loadDeclarative(options.config ?? CONFIG_FILES));
+		if (!signal.aborted) await once(signal, "abort");
+		process.exitCode = 0;
+	} finally {
+		await demo.close();
 	}
-	const demo = await startWith(options.stock ? STOCK : DEDICATED, options);
-	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-		process.once(signal, () => demo.close());
-	await introduce(demo, loadDeclarative(options.config ?? CONFIG_FILES));
+}
+
+async function checkServers(
+	options: StartOptions,
+	signal: AbortSignal,
+): Promise<void> {
+	const servers = options.stock ? [STOCK] : [DEDICATED, STOCK];
+	let good = true;
+	for (const server of servers) {
+		console.log(`${server.name}:`);
+		const demo = await startWith(server, options, signal);
+		try {
+			good = (await check(demo, options.verbose, signal)) && good;
+		} finally {
+			await demo.close();
+		}
+	}
+	if (!good) process.exitCode = 1;
 }
 
 const DEDICATED = {
@@ -63,6 +86,7 @@ const STOCK = { name: "the stock kong-js-pluginserver", command: stockServer };
 function startWith(
 	{ command }: typeof DEDICATED,
 	options: StartOptions,
+	signal: AbortSignal,
 ): Promise<Demo> {
 	const port = (given: number | undefined, byDefault: number) =>
 		given ?? (options.check ? 0 : byDefault);
@@ -80,6 +104,7 @@ function startWith(
 				throw new Error(`--resolve ${pair}: host:port=address is expected`);
 			return [host, address];
 		}),
+		signal,
 		log: stderrLog(options.verbose ? "info" : "warn"),
 	});
 }
@@ -107,11 +132,16 @@ ${flows.length > 0 ? "Try it (Ctrl-C ends):" : "Ctrl-C ends."}
 }
 
 /** Runs every flow. Resolves to whether each did as it should. */
-async function check({ gateway }: Demo, verbose: boolean): Promise<boolean> {
+async function check(
+	{ gateway }: Demo,
+	verbose: boolean,
+	signal: AbortSignal,
+): Promise<boolean> {
 	const flows = await makeFlows(gateway);
 	const width = Math.max(...flows.map(({ name }) => name.length));
 	let good = true;
 	for (const flow of flows) {
+		signal.throwIfAborted();
 		const { passed, got, jwt } = await runFlow(flow);
 		const verdict = passed ? "ok    " : "FAILED";
 		console.log(`${verdict} ${flow.name.padEnd(width)}  ${got}`);

@@ -1,11 +1,10 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { isListening } from "../../pluginserver/socket";
 import { packageRoot } from "../../schema/package-root";
 import type { Log } from "./log";
@@ -70,14 +69,25 @@ export function dedicatedServer(): string[] {
 /** What a dump says of the protocol; without it, it is MessagePack (Kong: process.lua). */
 const PROTOBUF = "ProtoBuf:1";
 
-/** A plugin server process, started and restarted as Kong does it. */
+/** How much of a plugin server's output is shown when it does not start, in lines. */
+const SHOWN_LINES = 20;
+
+/**
+ * A plugin server process, started and restarted as Kong does it. It never outlives this process: `stop` waits for its
+ * end, and when this process exits without `stop` it is killed.
+ */
 export class PluginServer {
 	readonly #command: string[];
 	readonly #log: Log;
 	#directory = "";
 	#protocol: string | undefined;
 	#child: ChildProcess | undefined;
-	#stopped = false;
+	/** How that process ended, once it has. */
+	#ended: Promise<string | number> = Promise.resolve(0);
+	#isStopped = false;
+	#hasListened = false;
+	/** Why the last process that did not come to take connections has ended. */
+	#failure: Error | undefined;
 
 	/**
 	 * @param command the program and its arguments, without those that Kong adds
@@ -111,11 +121,13 @@ export class PluginServer {
 	 * @throws when the output is not JSON, with the output
 	 */
 	async query(): Promise<PluginInfo> {
-		const [program = "", ...args] = this.#command;
-		const { stdout } = await promisify(execFile)(program, [
-			...args,
-			"--dump-all-plugins",
+		const child = this.#run("--dump-all-plugins");
+		const [stdout, stderr, reason] = await Promise.all([
+			text(child.stdout),
+			text(child.stderr),
+			this.#ended,
 		]);
+		this.#throwIfStopped();
 		try {
 			const dump = JSON.parse(stdout) as
 				| PluginInfo[]
@@ -127,72 +139,110 @@ export class PluginServer {
 		} catch {
 			// Reported below.
 		}
-		throw new Error(`the plugin server's dump is no plugin: ${stdout}`);
+		throw new Error(
+			`the plugin server's dump is not a plugin (${reason}): ${stdout}${stderr}`,
+		);
 	}
 
-	/** Starts the process; resolves when its socket takes connections. */
+	/**
+	 * Starts the process; resolves when its socket takes connections.
+	 *
+	 * @throws when the process ends instead, with what it printed, or when it is stopped meanwhile
+	 */
 	async start(): Promise<void> {
+		this.#throwIfStopped();
 		// Nobody else may connect: the private key travels over the socket.
-		this.#directory = await mkdtemp(join(tmpdir(), "x-custom-jwt-"));
+		this.#directory = mkdtempSync(join(tmpdir(), "x-custom-jwt-"));
+		process.once("exit", this.#removeDirectory);
 		this.#spawn();
 		await this.ready();
 	}
 
-	/** Resolves when the socket takes connections, also after a restart. */
+	/**
+	 * Resolves when the socket takes connections, also after a restart. A process that is still starting is waited for
+	 * however long it takes, because the machine can be busy.
+	 *
+	 * @throws when the process ends instead, with what it printed, or when it is stopped meanwhile
+	 */
 	async ready(): Promise<void> {
-		const deadline = Date.now() + 15_000;
 		while (!(await isListening(this.socketPath))) {
-			if (Date.now() > deadline)
-				throw new Error("the plugin server does not listen on its socket");
+			this.#throwIfStopped();
+			if (this.#failure) throw this.#failure;
 			await sleep(20);
 		}
+		this.#hasListened = true;
+		this.#failure = undefined;
 	}
 
 	/** Kills the process the hard way; Kong's rule starts it again. */
 	async kill(): Promise<void> {
-		const child = this.#child;
-		if (!child) return;
-		child.kill("SIGKILL");
-		if (child.exitCode === null && child.signalCode === null)
-			await once(child, "exit");
+		this.#child?.kill("SIGKILL");
+		await this.#ended;
 	}
 
-	/** Ends the process for good and removes its socket. */
+	/** Ends the process for good and removes its socket, also while it is still starting. */
 	async stop(): Promise<void> {
-		this.#stopped = true;
-		const child = this.#child;
-		if (child && child.exitCode === null && child.signalCode === null) {
-			child.kill();
-			await once(child, "exit");
-		}
-		await rm(this.#directory, { recursive: true, force: true });
+		this.#isStopped = true;
+		this.#child?.kill();
+		await this.#ended;
+		this.#removeDirectory();
+		process.off("exit", this.#removeDirectory);
+	}
+
+	readonly #removeDirectory = () => {
+		if (this.#directory)
+			rmSync(this.#directory, { recursive: true, force: true });
+	};
+
+	#throwIfStopped(): void {
+		if (this.#isStopped) throw new Error("the plugin server was stopped");
+	}
+
+	/** Runs the command until it ends, or until this process does. */
+	#run(...args: string[]) {
+		this.#throwIfStopped();
+		const [program = "", ...first] = this.#command;
+		const child = spawn(program, [...first, ...args], {
+			stdio: ["ignore", "pipe", "pipe"],
+			env: process.env,
+		});
+		this.#child = child;
+		const kill = () => child.kill("SIGKILL");
+		process.once("exit", kill);
+		this.#ended = new Promise((resolve) => {
+			child.once("error", ({ message }) => resolve(message));
+			child.once("close", (code, signal) => resolve(signal ?? code ?? "?"));
+		});
+		this.#ended.then(() => process.off("exit", kill));
+		return child;
 	}
 
 	#spawn(): void {
 		const started = Date.now();
-		const [program = "", ...args] = this.#command;
-		const child = spawn(
-			program,
-			[
-				...args,
-				"--kong-prefix",
-				this.#directory,
-				"--sock-name",
-				"pluginserver.sock",
-			],
-			{ stdio: ["ignore", "pipe", "pipe"] },
+		this.#hasListened = false;
+		const child = this.#run(
+			"--kong-prefix",
+			this.#directory,
+			"--sock-name",
+			"pluginserver.sock",
 		);
-		this.#child = child;
+		let lines: string[] = [];
 		for (const stream of [child.stdout, child.stderr])
-			createInterface({ input: stream }).on("line", (line) =>
-				this.#log("info", `[pluginserver] ${line}`),
-			);
-		child.once("exit", async (code, signal) => {
-			if (this.#stopped) return;
-			this.#log("error", `plugin server ended: ${signal ?? code}`);
+			createInterface({ input: stream }).on("line", (line) => {
+				lines = [...lines.slice(1 - SHOWN_LINES), line];
+				this.#log("info", `[pluginserver] ${line}`);
+			});
+		this.#ended.then(async (reason) => {
+			if (this.#isStopped) return;
+			this.#log("error", `plugin server ended: ${reason}`);
+			// A signal comes from elsewhere, so the next process may well start.
+			if (!this.#hasListened && child.signalCode === null)
+				this.#failure = new Error(
+					`the plugin server ended before it took connections (${reason}):\n${lines.join("\n")}`,
+				);
 			// At most one start a second (Kong fact).
 			await sleep(Math.max(0, started + 1000 - Date.now()));
-			if (!this.#stopped) this.#spawn();
+			if (!this.#isStopped) this.#spawn();
 		});
 	}
 }

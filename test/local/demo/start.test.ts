@@ -7,12 +7,13 @@ import {
 	rmSync,
 	writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseDocument } from "yaml";
 import { testKey } from "../../../local/demo/flows";
 import { packageRoot } from "../../../schema/package-root";
+import { until } from "../../support/server";
 
 const ROOT = packageRoot();
 
@@ -35,6 +36,25 @@ function npmStart(...args: string[]) {
 	);
 	children.push(child);
 	return child;
+}
+
+const FREE_PORTS = [
+	"--http-port",
+	"0",
+	"--https-port",
+	"0",
+	"--backend-port",
+	"0",
+];
+
+/** What it prints until everything is started. */
+async function introduction({ stdout }: ReturnType<typeof npmStart>) {
+	let printed = "";
+	stdout.on("data", (chunk) => {
+		printed += chunk;
+	});
+	while (!printed.includes("No client certificate")) await once(stdout, "data");
+	return printed;
 }
 
 async function outcome(child: ReturnType<typeof npmStart>) {
@@ -90,21 +110,8 @@ test("only requests that the configuration has routes for are offered", async ()
 	document.setIn(["services", 0, "routes", 1, "paths"], ["/orders"]);
 	const file = join(temporary, "orders.yml");
 	writeFileSync(file, document.toString());
-	const ports = [
-		"--http-port",
-		"0",
-		"--https-port",
-		"0",
-		"--backend-port",
-		"0",
-	];
-	const child = npmStart("--config", file, ...ports);
-	let printed = "";
-	child.stdout.on("data", (chunk) => {
-		printed += chunk;
-	});
-	while (!printed.includes("No client certificate"))
-		await once(child.stdout, "data");
+	const child = npmStart("--config", file, ...FREE_PORTS);
+	const printed = await introduction(child);
 	child.kill("SIGINT");
 	await once(child, "exit");
 	expect(printed).toContain("/basicAuth'");
@@ -119,34 +126,85 @@ test("a configuration it cannot run ends it at once, naming file and member", as
 	expect(code).toBe(2);
 });
 
-test.each(["SIGINT", "SIGTERM"] as const)(
-	"%s ends everything: no socket is left and no process",
-	async (signal) => {
-		const child = npmStart(
-			"--http-port",
-			"0",
-			"--https-port",
-			"0",
-			"--backend-port",
-			"0",
-		);
-		let printed = "";
-		child.stdout.on("data", (chunk) => {
-			printed += chunk;
+/** Processes with this environment, by their command lines (Linux). */
+function processes(): string[] {
+	return readdirSync("/proc")
+		.filter((name) => /^\d+$/.test(name))
+		.flatMap((pid) => {
+			try {
+				const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+				return environment.includes(`TMPDIR=${temporary}\0`)
+					? [readFileSync(`/proc/${pid}/cmdline`, "utf8")]
+					: [];
+			} catch {
+				// It has ended, or is somebody else's.
+				return [];
+			}
 		});
-		while (!printed.includes("No client certificate"))
-			await once(child.stdout, "data");
-		expect(printed).toContain(
-			"curl -H 'apikey: 012345AZERTY!' 'http://localhost:",
-		);
-		expect(printed).toMatch(/token inspector http:\/\/localhost:\d+\/\n/);
-		const pluginServer = Number(/process (\d+)/.exec(printed)?.[1]);
-		expect(() => process.kill(pluginServer, 0)).not.toThrow();
-		child.kill(signal);
-		const [code] = await once(child, "exit");
-		expect(code).toBe(0);
-		const left = readdirSync(temporary);
-		expect(left.filter((name) => name.startsWith("x-custom-jwt"))).toEqual([]);
-		expect(() => process.kill(pluginServer, 0)).toThrow("ESRCH");
-	},
-);
+}
+
+/** The command lines of the processes that a process has started (Linux). */
+const childrenOf = ({ pid }: ChildProcess) =>
+	readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+		.split(" ")
+		.filter(Boolean)
+		.map((child) => readFileSync(`/proc/${child}/cmdline`, "utf8"));
+
+const hasFolder = () =>
+	readdirSync(temporary).some((name) => name.startsWith("x-custom-jwt-"));
+
+/** Moments of the start, each with how to tell that it is there. */
+const MOMENTS: Record<string, (child: ChildProcess) => boolean> = {
+	"at its first moment": () => true,
+	"while the query command runs": (child) =>
+		childrenOf(child).some((line) => line.includes("--dump-all-plugins")),
+	"when the plugin server gets a folder": hasFolder,
+	"while the plugin server starts": (child) =>
+		childrenOf(child).some((line) => line.includes("--sock-name")),
+};
+
+// Where there is no /proc the run says that it skipped these.
+const onLinux = process.platform === "linux" ? describe : describe.skip;
+
+onLinux("a signal", () => {
+	test.each([
+		["SIGINT", "at its first moment", []],
+		["SIGTERM", "while the query command runs", []],
+		["SIGINT", "while the query command runs", ["--stock"]],
+		["SIGTERM", "when the plugin server gets a folder", ["--check"]],
+		["SIGINT", "while the plugin server starts", []],
+		["SIGHUP", "while the plugin server starts", ["--check"]],
+		["SIGTERM", "while the plugin server starts", ["--stock"]],
+	] as const)(
+		"%s %s leaves no process and no socket: %j",
+		async (signal, moment, args) => {
+			const child = npmStart(...args, ...FREE_PORTS);
+			await until(moment, () => MOMENTS[moment]?.(child) ?? false);
+			child.kill(signal);
+			await once(child, "close");
+			expect(processes()).toEqual([]);
+			expect(hasFolder()).toBe(false);
+			// At the first moment the signal itself ends it.
+			if (child.signalCode) expect(child.signalCode).toBe(signal);
+			else expect(child.exitCode).toBe(128 + constants.signals[signal]);
+		},
+	);
+
+	test.each(["SIGINT", "SIGTERM"] as const)(
+		"%s ends everything when all is started, and that is a success",
+		async (signal) => {
+			const child = npmStart(...FREE_PORTS);
+			const printed = await introduction(child);
+			expect(printed).toContain(
+				"curl -H 'apikey: 012345AZERTY!' 'http://localhost:",
+			);
+			expect(printed).toMatch(/token inspector http:\/\/localhost:\d+\/\n/);
+			expect(childrenOf(child)).toHaveLength(1);
+			child.kill(signal);
+			const [code] = await once(child, "close");
+			expect(code).toBe(0);
+			expect(processes()).toEqual([]);
+			expect(hasFolder()).toBe(false);
+		},
+	);
+});
