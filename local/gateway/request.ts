@@ -80,6 +80,22 @@ export class GatewayRequest {
 		credential: Credential | { id: string },
 		identifier: string,
 	): void {
+		this.#setConsumer(consumer, credential);
+		this.setHeader("x-credential-identifier", identifier);
+		this.setHeader("x-anonymous-consumer", undefined);
+	}
+
+	/** What they do when they have not, and an anonymous consumer is configured. */
+	goOnAs(anonymous: Consumer): void {
+		this.#setConsumer(anonymous, undefined);
+		this.setHeader("x-credential-identifier", undefined);
+		this.setHeader("x-anonymous-consumer", "true");
+	}
+
+	#setConsumer(
+		consumer: Consumer | undefined,
+		credential: Credential | { id: string } | undefined,
+	): void {
 		this.consumer = consumer;
 		this.credential = credential;
 		this.ngxCtx.authenticated_consumer = consumer;
@@ -87,8 +103,6 @@ export class GatewayRequest {
 		this.setHeader("x-consumer-id", consumer?.id);
 		this.setHeader("x-consumer-custom-id", consumer?.custom_id);
 		this.setHeader("x-consumer-username", consumer?.username);
-		this.setHeader("x-credential-identifier", identifier);
-		this.setHeader("x-anonymous-consumer", undefined);
 	}
 
 	/** Kong's `kong.response.error` for this request. */

@@ -1,5 +1,5 @@
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
-import { checker, type Entities } from "../entities";
+import { type Consumer, checker, type Entities } from "../entities";
 import type { Exit, GatewayRequest } from "../request";
 
 /** What a stand-in can look up. */
@@ -48,4 +48,30 @@ export function standIn<const P extends Record<string, JSONSchema>>(
 		check: checker({ type: "object", properties, additionalProperties: false }),
 		access: access as StandIn["access"],
 	};
+}
+
+/** The field `anonymous` of security plugins: a consumer's name or id. */
+export const ANONYMOUS = { anonymous: { type: "string" } } as const;
+
+/**
+ * Runs a security plugin as Kong does where `anonymous` is configured: not at all when another one has authenticated the
+ * client, and a client that it does not authenticate goes on as the anonymous consumer.
+ *
+ * @param authenticate returns the response to a client that is not authenticated
+ */
+export function orAnonymous(
+	request: GatewayRequest,
+	anonymous: string | undefined,
+	{ consumers }: Entities,
+	authenticate: () => Exit | undefined,
+): Exit | undefined {
+	if (anonymous === undefined) return authenticate();
+	if (request.credential || !authenticate()) return undefined;
+	const isMeant = ({ id, username }: Consumer) =>
+		anonymous === id || anonymous === username;
+	const consumer = consumers.find(isMeant);
+	if (!consumer)
+		return request.error(500, `anonymous consumer ${anonymous} is unknown`);
+	request.goOnAs(consumer);
+	return undefined;
 }

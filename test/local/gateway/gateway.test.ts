@@ -288,6 +288,8 @@ describe("security plugins", () => {
 			.concat(
 				"{ name: hidden, paths: [/hidden], plugins: [{ name: key-auth, config: { hide_credentials: true } }] }",
 				"{ name: hiddenBasic, paths: [/basicHidden], plugins: [{ name: basic-auth, config: { hide_credentials: true } }] }",
+				"{ name: either, paths: [/either], plugins: [{ name: key-auth, config: { anonymous: nobody } }, { name: basic-auth, config: { anonymous: nobody-id } }] }",
+				"{ name: lost, paths: [/lost], plugins: [{ name: key-auth, config: { anonymous: gone } }] }",
 				"{ name: exp, paths: [/exp], plugins: [{ name: jwt, config: { claims_to_verify: [exp, nbf] } }] }",
 			)
 			.join(),
@@ -299,6 +301,8 @@ consumers:
     basicauth_credentials: [{ username: alice, password: "a:secret" }]
     keyauth_credentials: [{ id: key-id, key: alice-key }]
     jwt_secrets: [{ key: alice-iss, secret: ${"s".repeat(32)} }]
+  - id: nobody-id
+    username: nobody
 `;
 	const sign = (claims: JWTPayload, secret = "s".repeat(32), alg = "HS256") =>
 		new SignJWT(claims).setProtectedHeader({ alg }).sign(Buffer.from(secret));
@@ -465,6 +469,31 @@ consumers:
 		const { headers } = JSON.parse(body);
 		expect(headers.authorization).toBeUndefined();
 		expect(headers["x-consumer-username"]).toBe("alice");
+	});
+
+	test.each<[string, object, string, string | undefined]>([
+		["a key", { headers: { apikey: "alice-key" } }, "alice", undefined],
+		["a password", { auth: "alice:a:secret" }, "alice", undefined],
+		["nothing", {}, "nobody", "true"],
+		["a wrong key", { headers: { apikey: "guess" } }, "nobody", "true"],
+	])(
+		"with an anonymous consumer, %s makes the client the consumer that Kong makes it",
+		async (_, client, consumer, mark) => {
+			const { httpUrl } = await start(SECURED);
+			const { status, body } = await send(`${httpUrl}/either`, client);
+			expect(status).toBe(200);
+			const { headers } = JSON.parse(body);
+			expect(headers["x-consumer-username"]).toBe(consumer);
+			expect(headers["x-anonymous-consumer"]).toBe(mark);
+			expect("x-credential-identifier" in headers).toBe(mark === undefined);
+		},
+	);
+
+	test("an anonymous consumer that does not exist is an error of the gateway", async () => {
+		const { httpUrl } = await start(SECURED);
+		const { status, body } = await send(`${httpUrl}/lost`);
+		expect(status).toBe(500);
+		expect(body).toContain("anonymous consumer gone is unknown");
 	});
 
 	test("jwt refuses a request without token, and one with two", async () => {
