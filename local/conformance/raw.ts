@@ -12,13 +12,14 @@ import { API_KEY } from "./tricks";
 export function makeRawFlows(gateway: Reach): Flow[] {
 	const flow = (name: string, request: string, expected: Partial<Flow>) => ({
 		name,
-		route: "/apiKey",
+		route: request.replace(/^GET ([^ ?\r]+).*$/s, "$1"),
 		status: 200,
 		...expected,
 		curl: `printf '${request.replaceAll("\r\n", "\\r\\n")}' | nc ${new URL(gateway.httpUrl).host.replace(":", " ")}`,
 		send: () => sendRaw(gateway, request),
 	});
 	const signed = { clientId: API_KEY };
+	const close = "Host: localhost\r\nConnection: close\r\n";
 	const head = `GET /apiKey HTTP/1.0\r\napikey: ${API_KEY}\r\n`;
 	return [
 		flow(
@@ -35,6 +36,24 @@ export function makeRawFlows(gateway: Reach): Flow[] {
 		}),
 		flow("HTTP/1.0 without Host", `${head}\r\n`, signed),
 		flow("HTTP/1.0 with Host", `${head}Host: localhost\r\n\r\n`, signed),
+		// Kong goes on as the anonymous consumer, which is marked by a header alone.
+		flow("HTTP/0.9, anonymous consumer", "GET /keyOrBasic\r\n\r\n", {
+			status: 505,
+			mayBeRefused: true,
+		}),
+		flow("HTTP/1.0, anonymous consumer", "GET /keyOrBasic HTTP/1.0\r\n\r\n", {
+			status: 401,
+		}),
+		flow(
+			"HTTP/1.1, anonymous consumer",
+			`GET /keyOrBasic HTTP/1.1\r\n${close}\r\n`,
+			{ status: 401 },
+		),
+		flow(
+			"HTTP/1.1, API key where the consumer may be anonymous",
+			`GET /keyOrBasic HTTP/1.1\r\n${close}apikey: ${API_KEY}\r\n\r\n`,
+			signed,
+		),
 	];
 }
 
