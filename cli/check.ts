@@ -192,7 +192,10 @@ function checkFields(entry: PluginEntry): Finding[] {
 		}
 	}
 	const hasHiddenKey = isReference(config.private_jwk);
-	const { faults, warnings } = prepare(config, { hasHiddenKey });
+	const { faults, warnings } = prepare(config, {
+		hasHiddenKey,
+		thorough: true,
+	});
 	for (const { field, message } of faults)
 		if (!nulls.includes(field))
 			add(field, "error", message.replace(/^config\//, ""));

@@ -4,6 +4,7 @@ import { JwkError } from "../jwk/error";
 import * as parse from "../jwk/parse";
 import * as half from "../jwk/public-half";
 import { importSigningKey } from "../jwk/signing-key";
+import { CURES } from "../plugins/x-custom-jwt/private-key";
 import { BadUse } from "./files";
 
 /**
@@ -17,9 +18,15 @@ export function naming<T>(what: string, rule: () => T): T {
 		return rule();
 	} catch (error) {
 		if (!(error instanceof JwkError)) throw error;
-		const { option, message } = error;
-		throw new BadUse(`${what}: ${option ? `${option} ` : ""}${message}`);
+		throw new BadUse(`${what}: ${faultOf(error)}`);
 	}
+}
+
+/** What is wrong with a key, and what to do about it. */
+function faultOf({ option, form, message }: JwkError): string {
+	if (option === "alg") return `the algorithm ${message}`;
+	const cure = form && CURES[form];
+	return cure ? `${message}; ${cure}` : message;
 }
 
 /** See jwk/parse.ts. */

@@ -2,6 +2,7 @@ import type { JWK } from "jose";
 import { isReference } from "../declarative/references";
 import { signingJwk } from "../jwk/signing-key";
 import { parseConfig } from "../plugins/x-custom-jwt/config";
+import { keyOptions } from "../plugins/x-custom-jwt/private-key";
 
 /** What signs the tokens of a plugin entry. */
 export type Signing =
@@ -26,5 +27,5 @@ export function signingOf(config: Record<string, unknown>): Signing {
 	const { private_jwk } = config;
 	if (isReference(private_jwk)) return { reference: private_jwk };
 	const { key, settings } = parseConfig(config);
-	return { ...signingJwk(String(private_jwk), settings), alg: key.alg };
+	return { ...signingJwk(String(private_jwk), keyOptions(settings)), alg: key.alg };
 }

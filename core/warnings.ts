@@ -20,7 +20,14 @@ export interface Warning {
 	isForLog?: boolean;
 }
 
-type WarnedConfig = Pick<ConfigFields, "auth_methods" | "reuse_for"> & {
+/** For a symmetric key when the configuration does not say how `k` is meant. */
+export const TEXT_OR_BYTES =
+	"the HMAC key is the bytes that k encodes (RFC 7518 §6.4.1), not its text, which is what the Lua plugin signs with and Kong's jwt plugin verifies with; hmac_key_is_text says which is meant";
+
+type WarnedConfig = Pick<
+	ConfigFields,
+	"auth_methods" | "hmac_key_is_text" | "reuse_for"
+> & {
 	templates: ClaimTemplates;
 };
 
@@ -39,12 +46,20 @@ export function warningsOf(
 		...sameSubjects(config),
 		...chosenByClient(config),
 		...neverReused(config),
-		...(key ? ofKey(key) : []),
+		...(key ? ofKey(key, config) : []),
 	];
 }
 
-function ofKey(key: KeyInfo): Warning[] {
-	const warnings = [...key.warnings, ...key.interop].map(
+function ofKey(
+	key: KeyInfo,
+	{ hmac_key_is_text }: WarnedConfig,
+): Warning[] {
+	const isOpen = key.alg.startsWith("HS") && hmac_key_is_text === undefined;
+	const warnings = [
+		...key.warnings,
+		...(isOpen ? [TEXT_OR_BYTES] : []),
+		...key.interop,
+	].map(
 		(warning): Warning => ({
 			field: "private_jwk",
 			message: `private_jwk: ${warning}`,

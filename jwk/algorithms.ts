@@ -1,4 +1,3 @@
-import type { ALGORITHMS as NAMES } from "../schema/fields";
 import { JwkError } from "./error";
 
 /** Key types (RFC 7518 §6.1, RFC 8037 §2). */
@@ -18,11 +17,8 @@ export interface Algorithm {
 	isQuick?: boolean;
 }
 
-/** A JWS algorithm's name. */
-export type AlgorithmName = (typeof NAMES)[number];
-
 /** What each algorithm takes, in the order in which a key without `alg` gets its default. */
-export const ALGORITHMS: Record<AlgorithmName, Algorithm> = {
+export const ALGORITHMS = {
 	RS256: { kty: "RSA", hash: "sha256" },
 	RS384: { kty: "RSA", hash: "sha384" },
 	RS512: { kty: "RSA", hash: "sha512" },
@@ -38,7 +34,10 @@ export const ALGORITHMS: Record<AlgorithmName, Algorithm> = {
 	HS256: { kty: "oct", hash: "sha256", hashBytes: 32 },
 	HS384: { kty: "oct", hash: "sha384", hashBytes: 48 },
 	HS512: { kty: "oct", hash: "sha512", hashBytes: 64 },
-};
+} as const satisfies Record<string, Algorithm>;
+
+/** A JWS algorithm's name. */
+export type AlgorithmName = keyof typeof ALGORITHMS;
 
 const names = Object.keys(ALGORITHMS) as AlgorithmName[];
 
@@ -60,7 +59,7 @@ export function algorithmsOf(key: {
 	crv?: string;
 }): AlgorithmName[] {
 	return names.filter((name) => {
-		const { kty, crv } = ALGORITHMS[name];
+		const { kty, crv }: Algorithm = ALGORITHMS[name];
 		return kty === key.kty && (!crv || crv === key.crv);
 	});
 }
@@ -69,7 +68,7 @@ export function algorithmsOf(key: {
  * The algorithm of a key's tokens.
  *
  * @param key its type, its curve if that has curves, and its own `alg`
- * @param algorithm what the configuration says instead
+ * @param algorithm to sign with instead
  * @throws {JwkError} when the key cannot be used with it
  */
 export function signingAlgorithm(
@@ -83,6 +82,6 @@ export function signingAlgorithm(
 	throw new JwkError(
 		"",
 		`does not fit the key, which can sign with ${fitting.join(", ")}`,
-		"algorithm",
+		{ option: "alg" },
 	);
 }

@@ -40,9 +40,12 @@ export interface KeyType {
 	curves?: Record<string, number>;
 }
 
+/** Members of an RSA key that follow from `n`, `e` and `d` (RFC 7518 §6.3.2). */
+export const CRT_MEMBERS = ["p", "q", "dp", "dq", "qi"];
+
 /** Members by key type (RFC 7518 §6, RFC 8037 §2). */
 export const KEY_TYPES: Record<Kty, KeyType> = {
-	RSA: { public: ["n", "e"], private: ["d", "p", "q", "dp", "dq", "qi"] },
+	RSA: { public: ["n", "e"], private: ["d", ...CRT_MEMBERS] },
 	EC: {
 		public: ["x", "y"],
 		private: ["d"],
@@ -64,7 +67,7 @@ export function isForSignatures({ use = "sig" }: { use?: unknown }): boolean {
 }
 
 /** Private and secret members of all key types (RFC 7518 §6). */
-export const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+export const PRIVATE_MEMBERS = ["d", ...CRT_MEMBERS, "oth", "k"];
 
 /** Whether a JWK has private or secret members, usable or not. */
 export function isPrivate(jwk: object): boolean {
@@ -105,6 +108,10 @@ export function checkPrivateMembers(value: unknown): PrivateJwk {
 		throw new JwkError("", "must be object");
 	const jwk = value as Record<string, unknown>;
 	const type = keyTypeOf(jwk);
+	if (type.kty === "RSA" && jwk.d && !CRT_MEMBERS.some((name) => jwk[name]))
+		throw new JwkError("", `has no ${CRT_MEMBERS.join(", ")}`, {
+			form: "incomplete",
+		});
 	requireMembers(jwk, [...type.public, ...type.private]);
 	checkAbout(jwk, type.kty);
 	return value as PrivateJwk;
@@ -153,7 +160,8 @@ function requireBase64url(
 	if (!isBase64url(value))
 		throw new JwkError(
 			member,
-			`must be in the URL-safe alphabet of RFC 4648 §5, without padding${member === "k" ? "; a key that is its text needs hmac_key_is_text" : ""}`,
+			"must be in the URL-safe alphabet of RFC 4648 §5, without padding",
+			member === "k" ? { form: "secret" } : {},
 		);
 	return value;
 }

@@ -13,7 +13,7 @@ export function parseJson(text: string): unknown {
 	try {
 		value = JSON.parse(json);
 	} catch {
-		throw new JwkError("", notJson(json.trim()));
+		throw notJson(json.trim());
 	}
 	if (typeof value === "string" && value.trim().startsWith("{"))
 		throw new JwkError(
@@ -23,24 +23,25 @@ export function parseJson(text: string): unknown {
 	return value;
 }
 
-/** What is wrong with a text that is not JSON. */
-function notJson(text: string): string {
+function notJson(text: string): JwkError {
 	const expected = "a JWK or a JWK Set (RFC 7517) is expected";
 	if (text === "")
-		return "empty; Kong sends an empty text for a vault reference it cannot resolve";
-	if (text.startsWith("{vault://"))
-		return "a vault reference that Kong did not resolve";
+		return new JwkError("", `empty; ${expected}`, { form: "empty" });
 	if (text.startsWith("-----BEGIN "))
-		return `not JSON but PEM; ${expected}, which keys import makes of it`;
-	if (/^\$\{\{.*\}\}$/s.test(text) || /^\$\{?\w+\}?$/.test(text))
-		return "not JSON but the name of an environment variable that was not filled in";
+		return new JwkError("", `not JSON but PEM; ${expected}`, { form: "pem" });
 	if (/^'.*'$/s.test(text))
-		return "not JSON but a quoted text; leave out the quotes around it";
+		return new JwkError(
+			"",
+			"not JSON but a quoted text; leave out the quotes around it",
+		);
 	if (/^(ey|ew)[\w+/-]+=*$/.test(text))
-		return `not JSON but base64; ${expected} as it is`;
+		return new JwkError("", `not JSON but base64; ${expected} as it is`);
 	if (text.startsWith("{") && isCutOff(text))
-		return `not JSON: the text is cut off, perhaps after its first line; ${expected}`;
-	return `not JSON; ${expected}`;
+		return new JwkError(
+			"",
+			`not JSON: the text is cut off, perhaps after its first line; ${expected}`,
+		);
+	return new JwkError("", `not JSON; ${expected}`, { form: "unknown" });
 }
 
 /** Whether a JSON text ends before its last bracket is closed. */

@@ -7,7 +7,7 @@ import { keyTypeOf, requireMembers } from "./members";
 import { quoted } from "./printable";
 
 /**
- * What `keys rotate` writes into a published key about its rotation, in seconds since the epoch. The names are
+ * What is written into a published key about its rotation, in seconds since the epoch. The names are
  * our own: other tools write `iat`, `nbf` and `exp` into keys, and mean something else.
  */
 export const ROTATION_MARKS = {

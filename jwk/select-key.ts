@@ -5,7 +5,7 @@ import { JwkError } from "./error";
  * single JWK is that key.
  *
  * @param json a JWK or a JWK Set, as parsed
- * @param activeKid `active_kid` of the configuration
+ * @param activeKid its `kid`
  * @throws {JwkError} when there is no such key, or more than one
  */
 export function selectKey(json: unknown, activeKid?: string): unknown {
@@ -18,7 +18,7 @@ export function selectKey(json: unknown, activeKid?: string): unknown {
 	throw new JwkError(
 		"",
 		`${active.length === 0 ? "no key" : "more than one key"} of the JWK Set has this kid`,
-		"active_kid",
+		{ option: "select" },
 	);
 }
 

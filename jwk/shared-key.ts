@@ -1,5 +1,9 @@
 import { hash } from "node:crypto";
-import { importSigningKey, type SigningKey } from "./signing-key";
+import {
+	importSigningKey,
+	type SigningKey,
+	type SigningOptions,
+} from "./signing-key";
 
 /** Keys in use, by a hash of all that they follow from. */
 const keys = new Map<string, WeakRef<SigningKey>>();
@@ -10,7 +14,7 @@ const unused = new FinalizationRegistry<string>((id) => {
 });
 
 /**
- * `importSigningKey`, once for all who use the same key in the same way: each of Kong's workers starts each
+ * `importSigningKey`, once for all who use the same key in the same way: each worker starts each
  * plugin entry, and most of them sign with one key. It is forgotten with the last of its users.
  *
  * @param text see there
@@ -19,14 +23,12 @@ const unused = new FinalizationRegistry<string>((id) => {
  */
 export function sharedSigningKey(
 	text: string,
-	options: NonNullable<Parameters<typeof importSigningKey>[1]> = {},
+	options: SigningOptions = {},
 ): SigningKey {
-	const { active_kid, key_id, algorithm, hmac_key_is_text, include_x5c } =
-		options;
-	const all = [text, active_kid, key_id, algorithm];
+	const members = Object.entries(options).filter(([, value]) => value);
 	const id = hash(
 		"sha256",
-		JSON.stringify([...all, hmac_key_is_text, include_x5c]),
+		JSON.stringify([text, ...members.sort()]),
 		"base64url",
 	);
 	const known = keys.get(id)?.deref();

@@ -10,10 +10,10 @@ import {
 	verify,
 } from "node:crypto";
 import { promisify } from "node:util";
-import type { ConfigFields } from "../schema/fields";
 import {
 	ALGORITHMS,
 	type Algorithm,
+	type AlgorithmName,
 	RSA_BITS,
 	signingAlgorithm,
 } from "./algorithms";
@@ -24,17 +24,9 @@ import { JwkError } from "./error";
 import { interopWarnings } from "./interop";
 import { checkPrivateMembers, type PrivateJwk } from "./members";
 import { parseJson } from "./parse";
-import { checkRsa, completeRsa } from "./rsa";
+import { checkRsa } from "./rsa";
 import { selectKey } from "./select-key";
 import { isTestKey } from "./test-keys";
-
-/** What of a configuration decides which key signs, and how. */
-export type KeyOptions = Partial<
-	Pick<
-		ConfigFields,
-		"active_kid" | "key_id" | "algorithm" | "hmac_key_is_text" | "include_x5c"
-	>
->;
 
 /** A prepared key: everything about signing that does not depend on what is signed. */
 export interface SigningKey {
@@ -58,9 +50,6 @@ export interface SigningKey {
 	sign(signingInput: string): Promise<Buffer>;
 }
 
-const TEXT_OR_BYTES =
-	"the HMAC key is the bytes that k encodes (RFC 7518 §6.4.1), not its text, which is what the Lua plugin signs with and Kong's jwt plugin verifies with; hmac_key_is_text says which is meant";
-
 const PSS = {
 	padding: constants.RSA_PKCS1_PSS_PADDING,
 	saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
@@ -75,15 +64,31 @@ interface CertificateParameters {
 	"x5t#S256": string;
 }
 
+/** How a private key is used. */
+export interface SigningOptions {
+	/** `kid` of the key in a JWK Set that signs; its first key by default. */
+	select?: string;
+	/** Key ID of tokens, in place of the key's own. */
+	kid?: string;
+	/** Algorithm of tokens, in place of the key's own. */
+	alg?: AlgorithmName;
+	/** Whether `k` of a symmetric key is the secret itself, and not its bytes in base64url. */
+	secretIsText?: boolean;
+	/** Whether tokens have the key's certificates in their header. */
+	withCertificates?: boolean;
+	/** Whether what takes seconds to check is checked too. */
+	thorough?: boolean;
+}
+
 /**
- * The private JWK that signs, in canonical form and complete.
+ * The private JWK that signs, in canonical form.
  *
  * @param text see `importSigningKey`
  * @throws {JwkError} naming the member at fault, never its value
  */
 export function signingJwk(
 	text: string,
-	options: KeyOptions = {},
+	options: SigningOptions = {},
 ): { jwk: PrivateJwk; kid: string | undefined } {
 	const { jwk, kid } = readSigningJwk(text, options);
 	return { jwk, kid };
@@ -91,42 +96,39 @@ export function signingJwk(
 
 function readSigningJwk(
 	text: string,
-	{ active_kid, key_id, algorithm, hmac_key_is_text }: KeyOptions,
+	{ select, kid, alg, secretIsText = false }: SigningOptions,
 ) {
-	const form = canonical(selectKey(parseJson(text), active_kid));
+	const form = canonical(selectKey(parseJson(text), select));
 	const { alg: ownAlg, kid: ownKid, ...members } = form.jwk;
-	// What the configuration replaces need not be usable.
+	// What the options replace need not be usable.
 	const jwk = checkPrivateMembers({
-		...completeRsa(hmac_key_is_text ? withEncodedText(members) : members),
-		...(algorithm === undefined && ownAlg !== undefined && { alg: ownAlg }),
-		...(key_id === undefined && ownKid !== undefined && { kid: ownKid }),
+		...(secretIsText ? withEncodedText(members) : members),
+		...(alg === undefined && ownAlg !== undefined && { alg: ownAlg }),
+		...(kid === undefined && ownKid !== undefined && { kid: ownKid }),
 	});
-	return { form, jwk, kid: key_id ?? jwk.kid };
+	return { form, jwk, kid: kid ?? jwk.kid };
 }
 
 /**
- * Imports the private JWK of a configuration: validated, converted to PEM, loaded, and tried once,
- * so that what cannot sign a verifiable token is refused when an instance starts. Of its private members nothing is
- * kept but OpenSSL's key.
+ * Imports a private JWK: validated, converted to PEM, loaded, and tried once, so that what cannot sign a
+ * verifiable token is rejected at once. Of its private members nothing is kept but OpenSSL's key.
  *
- * @param text a private JWK as JSON text (RFC 7517): RSA, EC, OKP (Ed25519) or oct; or a JWK Set, of which
+ * @param text a private JWK as JSON (RFC 7517): RSA, EC, OKP (Ed25519) or oct; or a JWK Set, of which
  * only the key that signs is looked at
  * @throws {JwkError} naming the member at fault, never its value
  * @example importSigningKey('{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"kong"}')
  */
 export function importSigningKey(
 	text: string,
-	options: KeyOptions = {},
+	options: SigningOptions = {},
 ): SigningKey {
 	const { form, jwk, kid } = readSigningJwk(text, options);
-	const { algorithm, hmac_key_is_text, include_x5c } = options;
-	const alg = signingAlgorithm(jwk, algorithm);
+	const { withCertificates = false, thorough = false } = options;
+	const alg = signingAlgorithm(jwk, options.alg);
 	const formWarnings = form.changed.length
 		? [`${formFault(form)}; the canonical form is used`]
 		: [];
-	const keyWarnings = jwk.kty === "RSA" ? checkRsa(jwk) : [];
-	const hmacWarnings =
-		jwk.kty === "oct" && hmac_key_is_text === undefined ? [TEXT_OR_BYTES] : [];
+	const keyWarnings = jwk.kty === "RSA" ? checkRsa(jwk, thorough) : [];
 	const signature =
 		jwk.kty === "oct"
 			? hmac(jwk, ALGORITHMS[alg])
@@ -134,8 +136,8 @@ export function importSigningKey(
 	return {
 		alg,
 		kid,
-		certificates: include_x5c ? certificateParameters(jwk) : undefined,
-		warnings: [...formWarnings, ...keyWarnings, ...hmacWarnings],
+		certificates: withCertificates ? certificateParameters(jwk) : undefined,
+		warnings: [...formWarnings, ...keyWarnings],
 		interop: interopWarnings({ ...jwk, kid }),
 		isTestKey: isTestKey({ ...form.jwk, kty: jwk.kty }),
 		sign: signature,
@@ -174,7 +176,7 @@ function certificateParameters(jwk: PrivateJwk): CertificateParameters {
 	if (!x5c)
 		throw new JwkError(
 			"x5c",
-			`is missing, which include_x5c puts into the header`,
+			"is missing, and tokens are to have it in their header",
 		);
 	const [own] = certificateChain(x5c, createPublicKey(toPem(jwk)));
 	const thumbprint = createHash("sha256").update(own.raw).digest("base64url");

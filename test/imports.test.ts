@@ -9,7 +9,7 @@ import { packageRoot } from "../schema/package-root";
 const MAY_IMPORT: Record<string, string[]> = {
 	schema: [],
 	build: ["schema"],
-	jwk: ["schema"],
+	jwk: [],
 	plugins: ["jwk", "schema"],
 	pluginserver: ["plugins", "jwk", "schema"],
 	declarative: ["plugins", "jwk", "schema"],

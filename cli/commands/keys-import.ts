@@ -1,9 +1,9 @@
 import { Command } from "@commander-js/extra-typings";
 import { readInput } from "../../declarative/read-file";
 import { JwkError } from "../../jwk/error";
-import { importKey } from "../../jwk/import-key";
 import { printableLine } from "../../jwk/printable";
 import { BadUse, writeNew } from "../files";
+import { importKey } from "../import/import-key";
 import { print } from "../output";
 
 /** `x-custom-jwt keys import` */

@@ -6,11 +6,10 @@ import {
 	type Scope,
 	type Settings,
 } from "../../core/settings";
-import { JwkError } from "../../jwk/error";
-import { sharedSigningKey } from "../../jwk/shared-key";
 import type { SigningKey } from "../../jwk/signing-key";
 import { type ConfigFields, configSchema } from "../../schema/fields";
 import { nodePlatform } from "./platform";
+import { importKey } from "./private-key";
 import { faultFinder } from "./validator";
 
 const findFaults = faultFinder(
@@ -36,10 +35,11 @@ const findFaults = faultFinder(
  * @param hasHiddenKey whether `private_jwk` is a vault reference, so that only what depends on the key's
  * members is left open
  * @param ownInstance see `Plugin`
+ * @param thorough whether what takes seconds to check in a key is checked too
  */
 export function prepare(
 	raw: unknown,
-	{ hasHiddenKey = false, ownInstance = false } = {},
+	{ hasHiddenKey = false, ownInstance = false, thorough = false } = {},
 ): Prepared & { key: SigningKey | undefined } {
 	const data = withArrays(structuredClone(raw));
 	const faults = findFaults(data);
@@ -50,7 +50,7 @@ export function prepare(
 		data as ConfigFields & Scope;
 	let key: SigningKey | undefined;
 	const loadKey = () => {
-		key = importKey(fields);
+		key = importKey(fields, thorough);
 		return key;
 	};
 	const prepared = prepareSettings({
@@ -77,18 +77,6 @@ export function parseConfig(
 	const settings = requireSettings(prepared);
 	if (!prepared.key) throw misconfigured("config/private_jwk is missing");
 	return { settings, key: prepared.key };
-}
-
-/** @throws {Refusal} naming the field, and the member of the key, that is at fault */
-function importKey(fields: ConfigFields): SigningKey {
-	try {
-		return sharedSigningKey(fields.private_jwk, fields);
-	} catch (error) {
-		if (!(error instanceof JwkError)) throw error;
-		const { member, message, option } = error;
-		if (option) throw misconfigured(`config/${option}: ${message}`, option);
-		throw misconfigured(`private_jwk${member ? "/" : ": "}${message}`);
-	}
 }
 
 /** Lua has one type for both: an empty array may come as an empty object. */

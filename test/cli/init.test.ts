@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { importKey } from "../../jwk/import-key";
+import { importKey } from "../../cli/import/import-key";
 import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { parseDeclarative } from "../../local/gateway/entities";

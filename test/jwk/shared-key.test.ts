@@ -10,22 +10,22 @@ import { makeCertificate } from "../../local/gateway/certificate";
 const RSA = testKey("RS256-jwk-private.json");
 
 test("a key that is in use is not imported again", () => {
-	const key = sharedSigningKey(RSA, { algorithm: "PS256" });
-	expect(sharedSigningKey(RSA, { algorithm: "PS256" })).toBe(key);
+	const key = sharedSigningKey(RSA, { alg: "PS256" });
+	expect(sharedSigningKey(RSA, { alg: "PS256" })).toBe(key);
 });
 
 test.each([
 	["another text", ` ${RSA}`, {}],
-	["another algorithm", RSA, { algorithm: "RS512" }],
-	["another key ID", RSA, { key_id: "other" }],
-	["an HMAC key's text", RSA, { hmac_key_is_text: true }],
-	["another of the set", RSA, { active_kid: JSON.parse(RSA).kid }],
+	["another algorithm", RSA, { alg: "RS512" }],
+	["another key ID", RSA, { kid: "other" }],
+	["an HMAC key's text", RSA, { secretIsText: true }],
+	["another of the set", RSA, { select: JSON.parse(RSA).kid }],
 ] as const)("with %s it is another key", (_, text, options) => {
 	const key = sharedSigningKey(RSA);
 	const other = sharedSigningKey(text, options);
 	expect(other).not.toBe(key);
-	expect(other.kid).toBe("key_id" in options ? "other" : key.kid);
-	expect(other.alg).toBe("algorithm" in options ? "RS512" : "RS256");
+	expect(other.kid).toBe("kid" in options ? "other" : key.kid);
+	expect(other.alg).toBe("alg" in options ? "RS512" : "RS256");
 });
 
 test("a key with its certificates is another than the same without", async () => {
@@ -33,8 +33,8 @@ test("a key with its certificates is another than the same without", async () =>
 	const jwk = createPrivateKey(key).export({ format: "jwk" });
 	const x5c = [new X509Certificate(cert).raw.toString("base64")];
 	const text = JSON.stringify({ ...jwk, x5c });
-	const [plain, withX5c] = [false, true].map((include_x5c) =>
-		sharedSigningKey(text, { include_x5c }),
+	const [plain, withX5c] = [false, true].map((withCertificates) =>
+		sharedSigningKey(text, { withCertificates }),
 	);
 	expect(plain?.certificates).toBeUndefined();
 	expect(withX5c?.certificates?.x5c).toEqual(x5c);
@@ -48,7 +48,7 @@ test("one that cannot be used is refused each time", () => {
 test("one that nobody uses any more is forgotten", async () => {
 	setFlagsFromString("--expose-gc");
 	const collect = runInNewContext("gc") as () => void;
-	const options = { key_id: "short-lived" };
+	const options = { kid: "short-lived" };
 	const key = new WeakRef(sharedSigningKey(RSA, options));
 	for (let i = 0; i < 50 && key.deref(); i++) {
 		await turn();

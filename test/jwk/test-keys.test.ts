@@ -38,6 +38,6 @@ test("a test key is one under any kid and alg, and another key under its kid is 
 
 test("a symmetric test key is one although its text signs", () => {
 	const jwk = testKey("HS512-jwk.json");
-	for (const hmac_key_is_text of [true, false])
-		expect(importSigningKey(jwk, { hmac_key_is_text }).isTestKey).toBe(true);
+	for (const secretIsText of [true, false])
+		expect(importSigningKey(jwk, { secretIsText }).isTestKey).toBe(true);
 });

@@ -6,7 +6,7 @@ import {
 	X509Certificate,
 } from "node:crypto";
 import type { JWK } from "jose";
-import { JwkError } from "./error";
+import { JwkError } from "../../jwk/error";
 
 /** A block of PEM. */
 interface Block {

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { importKey } from "../../jwk/import-key";
-import { importSigningKey } from "../../jwk/signing-key";
-import { packageRoot } from "../../schema/package-root";
+import { importKey } from "../../../cli/import/import-key";
+import { importSigningKey } from "../../../jwk/signing-key";
+import { packageRoot } from "../../../schema/package-root";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;

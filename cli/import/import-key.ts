@@ -1,11 +1,13 @@
 import type { JWK } from "jose";
-import { JwkError } from "./error";
-import { interopWarnings } from "./interop";
-import { parseJson } from "./parse";
+import { JwkError } from "../../jwk/error";
+import { interopWarnings } from "../../jwk/interop";
+import { parseJson } from "../../jwk/parse";
+import { selectKey } from "../../jwk/select-key";
+import { importSigningKey, signingJwk } from "../../jwk/signing-key";
+import { thumbprintOf } from "../../jwk/thumbprint";
+import { TEXT_OR_BYTES } from "../../core/warnings";
+import { completeRsa } from "./complete-rsa";
 import { isPem, keysOfPem } from "./pem";
-import { selectKey } from "./select-key";
-import { importSigningKey, signingJwk } from "./signing-key";
-import { thumbprintOf } from "./thumbprint";
 
 /**
  * Makes a canonical private JWK.
@@ -28,9 +30,9 @@ export function importKey(
 			"keys",
 			`has ${keys.length} keys; --from names one by its kid`,
 		);
-	const selected = JSON.stringify(selectKey(json, from));
+	const selected = JSON.stringify(completeRsa(selectKey(json, from)));
 	const { jwk } = signingJwk(selected);
-	const { alg, warnings } = importSigningKey(selected);
+	const { alg, warnings } = importSigningKey(selected, { thorough: true });
 	// Times that other tools write into a key say nothing about tokens, and would be published with it.
 	const {
 		iat: _,
@@ -49,6 +51,7 @@ export function importKey(
 		use: own.use ?? "sig",
 		alg,
 	};
+	if (named.kty === "oct") warnings.push(TEXT_OR_BYTES);
 	return { jwk: named, warnings: [...warnings, ...interopWarnings(named)] };
 }
 
