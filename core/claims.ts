@@ -43,12 +43,20 @@ export type ClaimsConfig = Pick<
 
 /** A claim's value; undefined when there is none. */
 export function claimOf(claims: Claims, name: string): unknown {
-	return claims.find(([claim]) => claim === name)?.[1];
+	const index = indexOf(claims, name);
+	return index < 0 ? undefined : claims[index]?.[1];
+}
+
+function indexOf(claims: Claims, name: string): number {
+	// A loop, as LuaJIT compiles no closures.
+	for (let index = 0; index < claims.length; index += 1)
+		if (claims[index]?.[0] === name) return index;
+	return -1;
 }
 
 /** Sets a claim, in its place where it has one; removes it for `undefined`. */
 function put(claims: Claims, name: string, value: unknown): void {
-	const index = claims.findIndex(([claim]) => claim === name);
+	const index = indexOf(claims, name);
 	if (value === undefined) {
 		if (index >= 0) claims.splice(index, 1);
 	} else if (index >= 0) {
@@ -172,7 +180,7 @@ function expiry(tokenClaims: Members): number | undefined {
 }
 
 /**
- * Completes the claims: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
+ * Completes the claims, in place: adds `iat`, `exp`, `jti` and, where configured, `nbf`.
  *
  * @throws {Refusal} when the incoming token, which must not be outlived, has expired
  */
@@ -195,10 +203,9 @@ export function issueClaims(
 	const own = issuedAt + Math.ceil(expires_in);
 	const exp = notAfter === undefined ? own : Math.min(own, notAfter);
 	if (exp <= Math.max(issuedAt, nbf ?? 0)) throw refused("expired", {});
-	const times: Claims = [
-		["iat", iat],
-		["exp", exp],
-	];
-	if (nbf !== undefined) times.push(["nbf", nbf]);
-	return { claims: [...claims, ...times, ["jti", platform.uuid()]], exp };
+	claims.push(["iat", iat]);
+	claims.push(["exp", exp]);
+	if (nbf !== undefined) claims.push(["nbf", nbf]);
+	claims.push(["jti", platform.uuid()]);
+	return { claims, exp };
 }

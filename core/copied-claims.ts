@@ -56,6 +56,7 @@ type CopyConfig = Pick<ConfigFields, "keep_claims" | "remove_claims"> & {
  */
 export function copiedClaims(config: CopyConfig, tokenClaims: Members): Claims {
 	const { keep_claims, remove_claims = [], platform } = config;
+	if (Object.keys(tokenClaims).length === 0) return [];
 	const wanted: Folded[] = [];
 	for (const [name, value] of Object.entries(tokenClaims)) {
 		const isWanted =

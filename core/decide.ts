@@ -94,10 +94,9 @@ function end(decision: Decision): Step {
 }
 
 function askForIdentity(settings: Settings, known: Facts): Step {
-	const questions = [
-		...settings.questions,
-		...identityQuestions(known.get(CREDENTIAL), settings),
-	];
+	const more = identityQuestions(known.get(CREDENTIAL), settings);
+	const questions =
+		more.length > 0 ? [...settings.questions, ...more] : settings.questions;
 	return ask(questions, (facts) => {
 		requireOwnInstance(settings, facts);
 		const identity = identify(facts, settings);

@@ -191,10 +191,11 @@ export const RULES: readonly Rule[] = [
 	},
 ];
 
-/** The rules that can apply: the one by the credential, else all that look at something else. */
-function rulesFor(credential: Credential | undefined): readonly Rule[] {
-	const marked = RULES.find((rule) => rule.isMarked?.(credential));
-	return marked ? [marked] : UNMARKED;
+/** The rule that applies by the credential. */
+function markedRule(credential: Credential | undefined): Rule | undefined {
+	if (!credential) return undefined;
+	for (const rule of RULES) if (rule.isMarked?.(credential)) return rule;
+	return undefined;
 }
 
 const UNMARKED = RULES.filter((rule) => rule.isMarked === undefined);
@@ -209,8 +210,8 @@ export function identityQuestions(
 	credential: Credential | undefined,
 	config: IdentityConfig,
 ): readonly Question[] {
-	const [marked] = rulesFor(credential);
-	if (marked?.isMarked) return marked.questions;
+	const marked = markedRule(credential);
+	if (marked) return marked.questions;
 	return config.auth_methods.includes("mtls")
 		? [...UNMARKED_QUESTIONS, ...certificateQuestions]
 		: UNMARKED_QUESTIONS;
@@ -221,7 +222,7 @@ export function identityQuestions(
  * ID, and of no token.
  */
 export function isSelfContained(credential: Credential | undefined): boolean {
-	return rulesFor(credential).every((rule) => rule.isSelfContained);
+	return markedRule(credential)?.isSelfContained === true;
 }
 
 /**
@@ -241,7 +242,7 @@ export function identify(
 	const consumer = facts.get(CONSUMER);
 	requireEntity(credential, "credential");
 	requireEntity(consumer, "consumer");
-	const rules = rulesFor(credential);
+	const marked = markedRule(credential);
 	const isAnonymous =
 		!credential &&
 		consumer !== undefined &&
@@ -253,19 +254,25 @@ export function identify(
 		consumer: isAnonymous ? undefined : consumer,
 		anonymous: isAnonymous ? consumer : undefined,
 	};
-	for (const rule of rules) {
+	if (marked) return wellFormed(marked.recognise(seen), config);
+	for (const rule of UNMARKED) {
 		// Whoever is anonymous is nobody, unless the configuration says otherwise.
 		if (rule.method === "anonymous" && isAnonymous)
 			if (config.unauthenticated !== "anonymous") return undefined;
 		const identity = rule.recognise(seen);
-		if (identity) {
-			requireWellFormed(config.platform, identity.clientId, "client_id");
-			requireWellFormed(config.platform, identity.consumer, "consumer");
-			return identity;
-		}
+		if (identity) return wellFormed(identity, config);
 	}
 	if (credential) throw refused("unknown_credential", {});
 	return undefined;
+}
+
+function wellFormed(
+	identity: Identity | undefined,
+	{ platform }: IdentityConfig,
+): Identity | undefined {
+	requireWellFormed(platform, identity?.clientId, "client_id");
+	requireWellFormed(platform, identity?.consumer, "consumer");
+	return identity;
 }
 
 function byValidatedToken(seen: Seen): Identity {

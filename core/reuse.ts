@@ -109,9 +109,9 @@ function isSame(varies: Varies | undefined, scope: Scope): boolean {
 			return true;
 		case "service":
 			// A route has one service.
-			return Boolean(scope.service_id ?? scope.route_id);
+			return (scope.service_id ?? scope.route_id) !== undefined;
 		case "route":
-			return Boolean(scope.route_id);
+			return scope.route_id !== undefined;
 		default:
 			return false;
 	}

@@ -138,6 +138,7 @@ function loggedClaims(
 	claims: Claims,
 	apiKey: string | undefined,
 ): Members {
+	if (log_claims.length === 0) return {};
 	const logged: Claims = [];
 	for (const name of log_claims) {
 		const value = claimOf(claims, name);

@@ -101,6 +101,5 @@ export function requireWellFormed(
 		return;
 	}
 	if (!hasMembers(value)) return;
-	for (const member of Object.values(value))
-		requireWellFormed(platform, member, what);
+	for (const name in value) requireWellFormed(platform, value[name], what);
 }

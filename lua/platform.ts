@@ -35,10 +35,12 @@ export function digest(bytes: string): string {
 export const luaPlatform: Platform = {
 	decodeJson,
 	encodeJson,
-	encodeMembers: (members: Claims) =>
-		`{${members
-			.map(([name, value]) => `${encodeJson(name)}:${encodeJson(value)}`)
-			.join(",")}}`,
+	encodeMembers: (members: Claims) => {
+		let json = "{";
+		for (const [name, value] of members)
+			json += `${json === "{" ? "" : ","}${encodeJson(name)}:${encodeJson(value)}`;
+		return `${json}}`;
+	},
 	object: (members: Claims) => {
 		const object: Record<string, unknown> = {};
 		for (const [name, value] of members) object[name] = value;
