@@ -27,8 +27,9 @@ export function hasMembers(value: unknown): value is Members {
 /** A member that an object has itself: what a JavaScript object inherits is functions, which JSON does not have. */
 function own(value: Members, name: string): unknown {
 	if (Array.isArray(value)) {
+		const list: unknown[] = value;
 		const index = Number(name);
-		return `${index}` === name ? (value[index] as unknown) : undefined;
+		return `${index}` === name ? list[index] : undefined;
 	}
 	const member = name === "__proto__" ? undefined : value[name];
 	return typeof member === "function" ? undefined : member;
