@@ -328,13 +328,13 @@ function byBearerToken(seen: Seen): Identity | undefined {
 function byCertificate({ facts, config, consumer }: Seen): Identity {
 	accept(config, "mtls");
 	const certificate = verifiedCertificate(facts, config.platform);
-	let clientId: string | undefined;
+	let clientId = unneeded(config);
 	for (const member of config.certificate_clientid) {
 		const [named] = texts(certificate?.[member]);
 		clientId ??= named;
 	}
 	clientId ??= consumer && nameOf(consumer);
-	if (!clientId)
+	if (clientId === undefined)
 		throw refused("no_subject", {
 			members: config.certificate_clientid.join(", "),
 		});
@@ -417,11 +417,17 @@ function holdsOne(value: unknown, wanted: readonly string[]): boolean {
 		: typeof value === "string" && wanted.includes(value);
 }
 
-/** The configured claim; a number as its text. It is not needed when the configuration sets `client_id`. */
+/** The configured claim; a number as its text. */
 function clientIdClaim(config: IdentityConfig, claims: Members): string {
 	const name = config.bearer_clientid_claim;
-	const clientId = clientName(memberAt(claims, name), config.platform);
-	if (clientId) return clientId;
-	if (config.set_claims?.client_id !== undefined) return "";
-	throw refused("no_client_id_claim", { claims: name });
+	const clientId =
+		unneeded(config) ?? clientName(memberAt(claims, name), config.platform);
+	if (clientId === undefined)
+		throw refused("no_client_id_claim", { claims: name });
+	return clientId;
+}
+
+/** An empty client ID where the configuration sets its own, so that what the method would need may be missing. */
+function unneeded({ set_claims }: IdentityConfig): string | undefined {
+	return set_claims?.client_id === undefined ? undefined : "";
 }

@@ -39,12 +39,14 @@ export function readToken(
 		: undefined;
 }
 
-/** Whether a text is a JWT in compact serialization, signed or encrypted. */
+/**
+ * Whether a text is a JWT in compact serialization, signed or encrypted; the second part may be empty (RFC 7516 §7.1,
+ * the encrypted key).
+ */
 export function isToken(value: string, platform: Platform): boolean {
 	const parts = value.split(".");
 	return (
 		parts.length >= 3 &&
-		parts[1] !== "" &&
 		readPart(platform, parts[0], (json) => json) !== undefined
 	);
 }

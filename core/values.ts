@@ -26,19 +26,24 @@ export function hasMembers(value: unknown): value is Members {
 
 /** A member that an object has itself: what a JavaScript object inherits is functions, which JSON does not have. */
 function own(value: Members, name: string): unknown {
+	if (Array.isArray(value)) {
+		const list: unknown[] = value;
+		const index = Number(name);
+		return `${index}` === name ? list[index] : undefined;
+	}
 	const member = name === "__proto__" ? undefined : value[name];
 	return typeof member === "function" ? undefined : member;
 }
 
 /**
- * A member of an object by its whole name, which may have dots in it, as URLs have; else one of a member.
+ * A member of an object or a list, which counts from 0, by its whole name, which may have dots in it, as URLs have; else one of a member.
  *
  * @param path e.g. `https://example.com/roles`, `realm_access.roles`
  * @returns undefined when there is none, or it is `null`
  * @example memberAt({ act: { sub: "a" } }, "act.sub") // "a"
  */
 export function memberAt(value: unknown, path: string): unknown {
-	if (!hasMembers(value) || Array.isArray(value)) return undefined;
+	if (!hasMembers(value)) return undefined;
 	const whole = given(own(value, path));
 	if (whole !== undefined) return whole;
 	let dot = path.indexOf(".");

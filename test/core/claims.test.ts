@@ -1,28 +1,27 @@
 import fc from "fast-check";
 import { decodeJwt } from "jose";
-import {
-	type ClaimSources,
-	type Claims,
-	issueClaims,
-	makeClaims,
-} from "../../core/claims";
+import { type ClaimSources, issueClaims, makeClaims } from "../../core/claims";
 import type { Identity } from "../../core/identity";
 import { parseConfig } from "../../plugins/x-custom-jwt/config";
-import { Misconfigured, Refusal } from "../../plugins/x-custom-jwt/errors";
+import { nodePlatform } from "../../plugins/x-custom-jwt/platform";
 import type { ConfigFields } from "../../schema/fields";
+import { invalid, unauthorized as rejected } from "../support/refusals";
 import {
 	consumer,
 	rawConfig,
 	service,
 	unsignedToken,
-} from "../../support/samples";
+} from "../support/samples";
 
 const NOW = 1_795_434_402_854;
 const IAT = 1_795_434_402;
 const iss = "https://kong.example/x-custom-jwt";
 
+/** Members of a token, by their names. */
+type Claims = Record<string, unknown>;
+
 const prepared = (config: object = {}) =>
-	parseConfig(rawConfig({ iss, ...config }));
+	parseConfig(rawConfig({ iss, ...config })).settings;
 
 /** Makes the claims of one token. */
 function claimsOf(
@@ -33,7 +32,8 @@ function claimsOf(
 		...sources
 	}: Partial<ClaimSources> & { values?: Record<string, unknown> } = {},
 ): Claims {
-	const settings = prepared(config);
+	const platform = { ...nodePlatform, now: () => NOW };
+	const settings = { ...prepared(config), platform };
 	const content = makeClaims(settings, {
 		identity: {
 			method: "basic",
@@ -43,22 +43,17 @@ function claimsOf(
 			...identity,
 		},
 		service,
-		bindingClaims: {},
+		bindingClaims: [],
 		lookup: (name) => values[name],
 		...sources,
 	});
-	return issueClaims(settings, content, NOW);
+	return Object.fromEntries(issueClaims(settings, content).claims);
 }
 
 const preparing = (config: object) => () => prepared(config);
 
 /** A 401 whose reason holds the text. */
-const unauthorized = (reason: string) =>
-	expect.objectContaining({
-		status: 401,
-		reason: "claim_refused",
-		message: expect.stringContaining(reason),
-	});
+const unauthorized = (message: string) => rejected(message, "claim_refused");
 
 function refusal(action: () => unknown): unknown {
 	try {
@@ -177,7 +172,7 @@ describe("claims win in this order, later over earlier:", () => {
 
 	test("add_claims not in place of subject or of what binds the request", () => {
 		const add_claims = { sub: "bob", htm: "GET" };
-		const bindingClaims = { htm: "POST" };
+		const bindingClaims: [string, string][] = [["htm", "POST"]];
 		expect(
 			claimsOf({}, { add_claims, subject: "alice" }, { bindingClaims }),
 		).toMatchObject({ sub: "alice", htm: "POST" });
@@ -208,6 +203,7 @@ describe("claims win in this order, later over earlier:", () => {
 			"a.b",
 		);
 		const names = fc.uniqueArray(name);
+		const settable = fc.uniqueArray(name.filter((n) => n !== "__proto__"));
 		const before = Object.getOwnPropertyNames(Object.prototype);
 		fc.assert(
 			fc.property(
@@ -215,8 +211,8 @@ describe("claims win in this order, later over earlier:", () => {
 					copied: names,
 					keep: fc.option(names, { nil: undefined }),
 					remove: names,
-					add: names,
-					set: names,
+					add: settable,
+					set: settable,
 				}),
 				({ copied, keep, remove, add, set }) => {
 					// Through JSON, as configurations and tokens come.
@@ -317,7 +313,7 @@ describe("a template", () => {
 		[{ add_claims: { a: "b", roles: "$(a b)" } }, "config/add_claims/roles: "],
 		[{ set_claims: { roles: '["$("]' } }, "config/set_claims/roles: "],
 		[
-			{ set_claims: { roles: "9007199254740993" } },
+			{ set_claims: { roles: "[9007199254740993]" } },
 			"config/set_claims/roles: ",
 		],
 		[{ add_claims: { roles: "$(user)" } }, "config/add_claims/roles: $(user)"],
@@ -330,7 +326,7 @@ describe("a template", () => {
 			"config/audience/0: $(headers.x_key) holds",
 		],
 	])("at fault is refused at the start, by its field: %j", (config, named) => {
-		expect(preparing(config)).toThrow(Misconfigured);
+		expect(preparing(config)).toThrow(invalid());
 		expect(preparing(config)).toThrow(named);
 	});
 
@@ -375,7 +371,7 @@ describe("client_id", () => {
 				`$(consumer.id)$(${variable})`,
 			]) {
 				const refused = preparing({ set_claims: { client_id: text } });
-				expect(refused).toThrow(Misconfigured);
+				expect(refused).toThrow(invalid());
 				expect(refused).toThrow(
 					`config/set_claims/client_id: the client chooses $(${variable}) itself; allowed are those of auth, consumer, credential, service, route, certificate, claims`,
 				);
@@ -400,9 +396,7 @@ describe("client_id", () => {
 	test.each(["", "42", '["a"]', "null"])(
 		"cannot be configured to what is no text or empty: %j",
 		(text) => {
-			expect(preparing({ set_claims: { client_id: text } })).toThrow(
-				Misconfigured,
-			);
+			expect(preparing({ set_claims: { client_id: text } })).toThrow(invalid());
 		},
 	);
 
@@ -555,7 +549,7 @@ describe("sub", () => {
 		(value) => {
 			const config = { subject: "$(claims.id)", strict_claims: true };
 			const values = { "claims.id": value };
-			expect(() => claimsOf({}, config, { values })).toThrow(Refusal);
+			expect(() => claimsOf({}, config, { values })).toThrow(rejected(""));
 		},
 	);
 });
@@ -656,7 +650,7 @@ describe("cap_expiry", () => {
 
 	test("leaves no token that expires before its not_before", () => {
 		expect(() => capped({ exp: IAT + 30 }, { not_before: 60 })).toThrow(
-			Refusal,
+			rejected(""),
 		);
 	});
 });

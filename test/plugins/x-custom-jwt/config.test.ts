@@ -1,6 +1,11 @@
-import { parseConfig, prepare } from "../../../plugins/x-custom-jwt/config";
-import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
+import {
+	parseConfig as parse,
+	prepare,
+} from "../../../plugins/x-custom-jwt/config";
+import { invalid } from "../../support/refusals";
 import { rawConfig } from "../../support/samples";
+
+const parseConfig = (raw: unknown) => parse(raw).settings;
 
 /** What Kong adds to every configuration it sends. */
 const kongMembers = {
@@ -86,7 +91,7 @@ describe("a configuration", () => {
 	});
 
 	test("has its signing key ready", () => {
-		expect(parseConfig(rawConfig()).signingKey).toMatchObject({
+		expect(parse(rawConfig()).key).toMatchObject({
 			alg: "ES256",
 			kid: "kong",
 		});
@@ -130,7 +135,7 @@ describe("an empty list, which Lua may send as an empty object,", () => {
 		"is refused in %s as one",
 		(field) => {
 			expect(() => parseConfig(rawConfig({ [field]: {} }))).toThrow(
-				new Misconfigured(`config/${field} must NOT have fewer than 1 items`),
+				invalid(`config/${field} must NOT have fewer than 1 items`),
 			);
 		},
 	);
@@ -142,7 +147,7 @@ describe("an empty list, which Lua may send as an empty object,", () => {
 });
 
 describe("a configuration may set", () => {
-	test.each(["sub", "nonce", "__proto__", "constructor", "iat2", "a/b c"])(
+	test.each(["sub", "nonce", "constructor", "iat2", "a/b c"])(
 		"a claim called %s",
 		(claim) => {
 			const named = JSON.parse(`{${JSON.stringify(claim)}: "x"}`);
@@ -169,10 +174,36 @@ describe("a configuration may set", () => {
 				expect(() => parseConfig(raw)).not.toThrow();
 			else
 				expect(() => parseConfig(raw)).toThrow(
-					new Misconfigured(`config/${field}/${claim} cannot be set`),
+					invalid(`config/${field}/${claim} cannot be set`),
 				);
 		},
 	);
+});
+
+describe("a claim that some backend would take for one of the plugin's own", () => {
+	test.each([
+		"CLIENT_ID",
+		"Iss",
+		"ıss",
+		"Sub",
+		"Act",
+		"CNF",
+		"aud\u200B",
+		"JTI",
+	])("can be neither added nor set: %s", (claim) => {
+		for (const field of ["add_claims", "set_claims"])
+			expect(() =>
+				parseConfig(rawConfig({ [field]: { [claim]: "x" } })),
+			).toThrow(invalid(`config/${field}/${claim} differs from`));
+	});
+
+	test("or that a backend in JavaScript cannot read, cannot either", () => {
+		const named = JSON.parse('{"__proto__": "x"}');
+		for (const field of ["add_claims", "set_claims"])
+			expect(() => parseConfig(rawConfig({ [field]: named }))).toThrow(
+				invalid(`config/${field}/__proto__`),
+			);
+	});
 });
 
 describe("a configuration is refused, naming the field,", () => {
@@ -185,8 +216,9 @@ describe("a configuration is refused, naming the field,", () => {
 		["iss", ""],
 		["jku", "/x-custom-jwt/jwks"],
 		["jku", "urn:example:jwks"],
-		["bearer_clientid_claims", []],
-		["bearer_clientid_claims", "azp"],
+		["token_prefix", ""],
+		["token_prefix", "Bearer "],
+		["token_prefix", "JWT\r\nX-Admin: a"],
 		["audience_as_array", 1],
 		["issued_at_skew", -1],
 		["max_token_size", -1],
@@ -256,7 +288,7 @@ describe("a configuration is refused, naming the field,", () => {
 		["log_claims", [""]],
 	])("when %s is %j", (field, value) => {
 		const parse = () => parseConfig(rawConfig({ [field]: value }));
-		expect(parse).toThrow(Misconfigured);
+		expect(parse).toThrow(invalid());
 		expect(parse).toThrow(new RegExp(`^config/${field}\\b`));
 	});
 
@@ -280,20 +312,20 @@ describe("a configuration is refused, naming the field,", () => {
 
 	test("when there is no private JWK", () => {
 		expect(() => parseConfig({})).toThrow(
-			new Misconfigured("config/private_jwk is missing"),
+			invalid("config/private_jwk is missing"),
 		);
 	});
 
 	test.each([[undefined], [null], ["text"], [[]]])(
 		"when the whole of it is %j",
 		(raw) => {
-			expect(() => parseConfig(raw)).toThrow(Misconfigured);
+			expect(() => parseConfig(raw)).toThrow(invalid());
 		},
 	);
 
 	test("by the member at fault when the private JWK is unusable", () => {
 		const parse = () => parseConfig({ private_jwk: '{"kty":"oct"}' });
-		expect(parse).toThrow(new Misconfigured("private_jwk/k is missing"));
+		expect(parse).toThrow(invalid("private_jwk/k is missing"));
 	});
 
 	test("by the vault reference when Kong could not resolve it and sent an empty text", () => {
@@ -306,13 +338,14 @@ describe("what is wrong with a configuration", () => {
 		prepare(rawConfig(fields), options).faults;
 
 	test("is nothing when it can be used", () => {
-		const { faults, config } = prepare(rawConfig());
+		const { faults, settings, key } = prepare(rawConfig());
 		expect(faults).toEqual([]);
-		expect(config?.signingKey.alg).toBe("ES256");
+		expect(settings).toBeDefined();
+		expect(key?.alg).toBe("ES256");
 	});
 
 	test("is said of all fields at once, of each by its name", () => {
-		const { faults, config } = prepare(
+		const { faults, settings } = prepare(
 			rawConfig({
 				private_jwk: "{}",
 				iss: "kong:",
@@ -324,7 +357,7 @@ describe("what is wrong with a configuration", () => {
 				subject: "$(broken",
 			}),
 		);
-		expect(config).toBeUndefined();
+		expect(settings).toBeUndefined();
 		expect(faults).toEqual([
 			{ field: "iss", message: expect.stringMatching(/^config\/iss must/) },
 			{ field: "expires_in", message: "config/expires_in must be > 0" },
@@ -341,11 +374,11 @@ describe("what is wrong with a configuration", () => {
 			{ field: "private_jwk", message: "private_jwk/kty is missing" },
 			{
 				field: "set_claims",
-				message: expect.stringMatching(/^config\/set_claims\/tenant: /),
+				message: expect.stringMatching(/^config\/set_claims\/roles: /),
 			},
 			{
 				field: "set_claims",
-				message: expect.stringMatching(/^config\/set_claims\/roles: /),
+				message: expect.stringMatching(/^config\/set_claims\/tenant: /),
 			},
 			{
 				field: "audience",
@@ -361,9 +394,7 @@ describe("what is wrong with a configuration", () => {
 	test("is the first of it when an instance starts", () => {
 		const raw = rawConfig({ subject: "$(user)", iss: "kong:" });
 		const [first] = prepare(raw).faults;
-		expect(() => parseConfig(raw)).toThrow(
-			new Misconfigured(first?.message ?? ""),
-		);
+		expect(() => parseConfig(raw)).toThrow(invalid(first?.message ?? ""));
 	});
 
 	test.each([
@@ -393,8 +424,8 @@ describe("what is wrong with a configuration", () => {
 	test.each([[null], ["text"], [[]]])(
 		"is all when it is no object: %j",
 		(raw) => {
-			const { faults, config } = prepare(raw);
-			expect(config).toBeUndefined();
+			const { faults, settings } = prepare(raw);
+			expect(settings).toBeUndefined();
 			expect(faults).toHaveLength(1);
 		},
 	);

@@ -1,13 +1,12 @@
+import { CONSUMER, CREDENTIAL } from "../../../core/questions";
 import { Plugin } from "../../../plugins/x-custom-jwt";
 import {
 	type Ask,
+	AskedFacts,
 	EncodedAnswer,
-	Facts,
 } from "../../../plugins/x-custom-jwt/facts";
 import { asking } from "../../support/facts";
 import { rawConfig, requests, service } from "../../support/samples";
-
-const CREDENTIAL = { about: "credential" } as const;
 
 /** Kong's answers, that about the credential in bytes. */
 function encoded(read: () => unknown, request = requests.key): Ask {
@@ -23,20 +22,20 @@ function encoded(read: () => unknown, request = requests.key): Ask {
 
 test("an answer in bytes is told from others without being read, and read once", async () => {
 	const read = jest.fn(() => requests.key.credential);
-	const facts = new Facts(encoded(read));
+	const facts = new AskedFacts(encoded(read));
 	await facts.learn([CREDENTIAL]);
-	expect(facts.fingerprint("credential")).toBeInstanceOf(Buffer);
+	expect(facts.mark(CREDENTIAL)).toMatch(/^[\w-]{43}$/);
 	expect(read).not.toHaveBeenCalled();
-	expect(facts.get("credential")).toBe(facts.get("credential"));
+	expect(facts.get(CREDENTIAL)).toBe(facts.get(CREDENTIAL));
 	expect(read).toHaveBeenCalledTimes(1);
 });
 
 test("what was never asked is no answer", async () => {
-	const facts = new Facts(asking({}).ask);
+	const facts = new AskedFacts(asking({}).ask);
 	await facts.learn([CREDENTIAL]);
-	expect(facts.get("credential")).toBeUndefined();
-	expect(facts.fingerprint("credential")).toBeUndefined();
-	expect(() => facts.get("consumer")).toThrow("never asked for consumer");
+	expect(facts.get(CREDENTIAL)).toBeUndefined();
+	expect(facts.mark(CREDENTIAL)).toBeUndefined();
+	expect(() => facts.get(CONSUMER)).toThrow("never asked for consumer");
 });
 
 describe("a credential in bytes", () => {

@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import { testKey } from "../../../local/demo/flows";
 import { Plugin } from "../../../plugins/x-custom-jwt";
-import { Misconfigured } from "../../../plugins/x-custom-jwt/errors";
 import { AUTH_METHODS } from "../../../schema/fields";
 import { asking, type KnownRequest } from "../../support/facts";
+import { invalid } from "../../support/refusals";
 import { claimsFor, run, type Seen, verify } from "../../support/run";
 import {
 	API_KEY,
@@ -71,6 +71,25 @@ describe("an authenticated request", () => {
 			const [scheme, token] = seen.upstreamHeaders[header]?.split(" ") ?? [];
 			expect(scheme).toBe("Bearer");
 			expect(await verify(token)).toMatchObject({ client_id: API_KEY });
+		},
+	);
+
+	test.each<[string, object, string]>([
+		["X-Custom-Jwt", { token_prefix: "JWT" }, "JWT "],
+		["X-Custom-Jwt", { token_prefix: "Bearer" }, "Bearer "],
+		["Authorization", { token_prefix: "DPoP" }, "DPoP "],
+		["X-Custom-Jwt", {}, ""],
+	])(
+		"has in %s before the token what token_prefix says: %j",
+		async (header, config, prefix) => {
+			const seen = await run(requests.key, {
+				upstream_custom_jwt_header: header,
+				downstream_custom_jwt_header: "X-Token",
+				...config,
+			});
+			const token = seen.downstreamHeaders["X-Token"];
+			expect(seen.upstreamHeaders[header]).toBe(`${prefix}${token}`);
+			await verify(token);
 		},
 	);
 
@@ -169,9 +188,9 @@ describe("what is asked about a request", () => {
 	});
 
 	const otherMarks = [
-		"variable http_x_anonymous_consumer",
 		"ctx CLIENT_VERIFY_OVERRIDE",
 		"variable ssl_client_verify",
+		"variable http_x_anonymous_consumer",
 		"header authorization",
 	];
 
@@ -206,56 +225,6 @@ describe("a token with an audience of its own", () => {
 		expect(await claimsFor(request, config)).toMatchObject({
 			aud: "https://orders.example",
 		});
-	});
-});
-
-describe("log_claims", () => {
-	const logged = async (request: KnownRequest, config: object) =>
-		(await run(request, config)).serialized.x_custom_jwt;
-
-	test("puts claims of the very token into Kong's access log, and not the token", async () => {
-		const seen = await run(requests.jwt, {
-			log_claims: ["jti", "aud", "act", "exp", "sub"],
-		});
-		const token = seen.upstreamHeaders["X-Custom-Jwt"];
-		const { jti, aud, act, exp, sub } = await verify(token);
-		// As text: Lua drops the whole log entry for an array it cannot write.
-		expect(seen.serialized).toMatchObject({
-			x_custom_jwt: { jti, aud, act: JSON.stringify(act), exp, sub },
-		});
-		expect(JSON.stringify(seen.serialized)).not.toContain(token?.split(".")[2]);
-	});
-
-	test("skips claims that the token does not have, of every object too", async () => {
-		const log_claims = ["sub", "jti", "toString", "__proto__", "constructor"];
-		expect(
-			Object.keys((await logged(requests.key, { log_claims })) ?? {}),
-		).toEqual(["jti"]);
-	});
-
-	test("never puts an API key there, whatever its claim is called", async () => {
-		const log_claims = ["client_id", "who", "jti"];
-		const set_claims = { who: API_KEY };
-		const config = { log_claims, set_claims, auth_methods: ["key"] };
-		expect(await logged(requests.key, config)).toEqual({
-			jti: expect.any(String),
-		});
-	});
-
-	test("puts the client_id there when it is no API key", async () => {
-		const log_claims = ["client_id"];
-		expect(await logged(requests.basic, { log_claims })).toEqual({
-			client_id: "my-user",
-		});
-		const set_claims = { client_id: "$(consumer.custom_id)" };
-		expect(await logged(requests.key, { log_claims, set_claims })).toEqual({
-			client_id: "alice-custom-id",
-		});
-	});
-
-	test("logs nothing of a refused request", async () => {
-		const config = { log_claims: ["jti"], auth_methods: ["basic"] };
-		expect((await run(requests.key, config)).serialized).toEqual({});
 	});
 });
 
@@ -634,6 +603,6 @@ describe("an instance with an unusable configuration", () => {
 		["an unknown variable", { add_claims: { a: "$(user)" } }],
 		["a secret in a claim", { set_claims: { a: "$(headers.cookie)" } }],
 	])("is never started: %s", (_, config) => {
-		expect(() => new Plugin(rawConfig(config))).toThrow(Misconfigured);
+		expect(() => new Plugin(rawConfig(config))).toThrow(invalid());
 	});
 });

@@ -1,5 +1,6 @@
+import type { Decision } from "../../../core/decisions";
+import * as ask from "../../../core/questions";
 import { Plugin } from "../../../plugins/x-custom-jwt";
-import type { Decision, Question } from "../../../plugins/x-custom-jwt/facts";
 import { askStock, carryOut } from "../../../plugins/x-custom-jwt/stock";
 import type { KnownRequest } from "../../support/facts";
 import { fakeKong } from "../../support/fake-kong";
@@ -23,36 +24,28 @@ const request: KnownRequest = {
 	url: "https://api.example:8443/a%20b?q=1",
 	headers: { "x-a": "b" },
 	vars: { ssl_client_verify: "NONE" },
-	ctx: { a: 1 },
-	shared: { b: 2 },
+	ctx: { authenticated_groups: 1 },
+	shared: { authenticated_jwt_token: 2 },
 	certificate: "PEM",
 };
 
-test.each<[Question, string[], unknown]>([
-	[{ about: "credential" }, ["client.getCredential"], credentials.key],
-	[{ about: "consumer" }, ["client.getConsumer"], consumer],
-	[{ about: "service" }, ["router.getService"], service],
-	[{ about: "route" }, ["router.getRoute"], route],
-	[{ about: "forwarded_ip" }, ["client.getForwardedIp"], "192.0.2.7"],
-	[{ about: "forwarded_scheme" }, ["request.getForwardedScheme"], "https"],
-	[{ about: "forwarded_host" }, ["request.getForwardedHost"], "api.example"],
-	[{ about: "forwarded_port" }, ["request.getForwardedPort"], 8443],
-	[{ about: "method" }, ["request.getMethod"], "PUT"],
-	[{ about: "path" }, ["request.getRawPath"], "/a%20b"],
-	[
-		{ about: "certificate" },
-		["client.tls.getFullClientCertificateChain"],
-		"PEM",
-	],
-	[{ about: "header", name: "X-A" }, ["request.getHeader", "X-A"], "b"],
-	[{ about: "query", name: "q" }, ["request.getQueryArg", "q"], "1"],
-	[
-		{ about: "variable", name: "ssl_client_verify" },
-		["nginx.getVar", "ssl_client_verify"],
-		"NONE",
-	],
-	[{ about: "ctx", name: "a" }, ["nginx.getCtx", "a"], 1],
-	[{ about: "shared", name: "b" }, ["ctx.shared.get", "b"], 2],
+test.each<[ask.Question, string[], unknown]>([
+	[ask.CREDENTIAL, ["client.getCredential"], credentials.key],
+	[ask.CONSUMER, ["client.getConsumer"], consumer],
+	[ask.SERVICE, ["router.getService"], service],
+	[ask.ROUTE, ["router.getRoute"], route],
+	[ask.FORWARDED_IP, ["client.getForwardedIp"], "192.0.2.7"],
+	[ask.FORWARDED_SCHEME, ["request.getForwardedScheme"], "https"],
+	[ask.FORWARDED_HOST, ["request.getForwardedHost"], "api.example"],
+	[ask.FORWARDED_PORT, ["request.getForwardedPort"], 8443],
+	[ask.METHOD, ["request.getMethod"], "PUT"],
+	[ask.PATH, ["request.getRawPath"], "/a%20b"],
+	[ask.CERTIFICATE, ["client.tls.getFullClientCertificateChain"], "PEM"],
+	[ask.header("X-A"), ["request.getHeader", "X-A"], "b"],
+	[ask.queryArgument("q"), ["request.getQueryArg", "q"], "1"],
+	[ask.VERIFIED_BY_LISTENER, ["nginx.getVar", "ssl_client_verify"], "NONE"],
+	[ask.CTX_GROUPS, ["nginx.getCtx", "authenticated_groups"], 1],
+	[ask.VALIDATED_TOKEN, ["ctx.shared.get", "authenticated_jwt_token"], 2],
 ])("the stock server answers %j by %j", async (question, call, answer) => {
 	const kong = fakeKong(request);
 	expect(await askStock(kong)([question])).toEqual([answer]);
@@ -70,22 +63,20 @@ test("questions are asked one after another, as answers of calls made at once ca
 		return name;
 	};
 	const names = ["a", "b", "c"];
-	const questions = names.map((name) => ({ about: "header", name }) as const);
+	const questions = names.map((name) => ask.header(name));
 	expect(await askStock(kong)(questions)).toEqual(names);
 });
 
 test("the path has no fragment, which Kong leaves there", async () => {
 	const kong = fakeKong(request);
 	kong.request.getRawPath = async () => "/a%20b#c";
-	expect(await askStock(kong)([{ about: "path" }])).toEqual(["/a%20b"]);
+	expect(await askStock(kong)([ask.PATH])).toEqual(["/a%20b"]);
 });
 
 describe("the digest of a body", () => {
 	const digestOf = async (of: KnownRequest) => {
 		const kong = fakeKong(of);
-		const [digest] = await askStock(kong)([
-			{ about: "body_digest", maxBytes: 1000 },
-		]);
+		const [digest] = await askStock(kong)([ask.bodyDigest(1000)]);
 		return { digest, calls: kong.calls.map(([name]) => name) };
 	};
 	const EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { REFUSALS } from "../../core/refusals";
-import { testKey } from "../../local/demo/flows";
-import { prepare } from "../../plugins/x-custom-jwt/config";
 import {
 	configurationTables,
 	generatedFiles,
 	refusalTables,
-} from "../../schema/generate";
+} from "../../build/generate";
+import { REFUSALS } from "../../core/refusals";
+import { testKey } from "../../local/demo/flows";
+import { prepare } from "../../plugins/x-custom-jwt/config";
 import { properties } from "../../schema/kong";
 import { packageRoot } from "../../schema/package-root";
 import { rawConfig } from "../support/samples";

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { REFUSALS, TITLES } from "../core/refusals";
-import { FIELD_GROUPS } from "./fields";
+import { FIELD_GROUPS } from "../schema/fields";
 import {
 	isRequired,
 	type KongValue,
@@ -14,9 +14,9 @@ import {
 	kongType,
 	type Property,
 	properties,
-} from "./kong";
-import { Name } from "./name";
-import { packageRoot } from "./package-root";
+} from "../schema/kong";
+import { Name } from "../schema/name";
+import { packageRoot } from "../schema/package-root";
 
 const ROOT = packageRoot();
 

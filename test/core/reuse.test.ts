@@ -1,16 +1,13 @@
 import crypto from "node:crypto";
-import { testKey } from "../../../local/demo/flows";
-import { Plugin } from "../../../plugins/x-custom-jwt";
-import { parseConfig } from "../../../plugins/x-custom-jwt/config";
-import { signedChannel } from "../../../plugins/x-custom-jwt/diagnostics";
-import {
-	cacheKey,
-	type IssuedToken,
-	Reuse,
-	TokenCache,
-} from "../../../plugins/x-custom-jwt/reuse";
-import { factsOf, type KnownRequest } from "../../support/facts";
-import { published, runOn, verify } from "../../support/run";
+import { CONSUMER, CREDENTIAL } from "../../core/questions";
+import { contentKey, credentialKey, isUsable, lifeOf } from "../../core/reuse";
+import { testKey } from "../../local/demo/flows";
+import { Plugin } from "../../plugins/x-custom-jwt";
+import { parseConfig } from "../../plugins/x-custom-jwt/config";
+import { signedChannel } from "../../plugins/x-custom-jwt/diagnostics";
+import { NOW, onlyTheClockIsFake, seconds } from "../support/clock";
+import { factsOf, type KnownRequest } from "../support/facts";
+import { published, runOn, verify } from "../support/run";
 import {
 	consumer,
 	credentials,
@@ -19,24 +16,9 @@ import {
 	route,
 	service,
 	unsignedToken,
-} from "../../support/samples";
+} from "../support/samples";
 
-/** A whole second, so that tokens are not a part of one older than they say. */
-const NOW = 1_795_434_402_000;
-const seconds = (count: number) => NOW + count * 1000;
-
-beforeEach(() => {
-	// Of all clocks only the one by which tokens expire.
-	jest.useFakeTimers({
-		now: NOW,
-		doNotFake: [
-			...(["hrtime", "nextTick", "performance", "queueMicrotask"] as const),
-			...(["setImmediate", "clearImmediate", "setInterval"] as const),
-			...(["clearInterval", "setTimeout", "clearTimeout"] as const),
-		],
-	});
-});
-afterEach(() => jest.useRealTimers());
+onlyTheClockIsFake();
 
 /** What is asked first. */
 const WHO = [
@@ -212,112 +194,23 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 	});
 });
 
-describe("callers with any different claim get different tokens:", () => {
-	const other = { ...consumer, id: "other", custom_id: "other" };
-	const otherService = { ...service, path: "/other" };
-	const byHeader = { set_claims: { tenant: "$(headers.x-tenant or '')" } };
-	const byQuery = { subject: "$(query_params.user)" };
-
-	test.each<[string, object, KnownRequest, KnownRequest]>([
-		[
-			"the credential",
-			{},
-			requests.key,
-			{ ...requests.key, credential: { ...credentials.key, key: "other" } },
-		],
-		[
-			"the method by which it authenticated",
-			{},
-			requests.basic,
-			{ ...requests.key, credential: { ...credentials.key, key: "my-user" } },
-		],
-		[
-			"the consumer",
-			{},
-			requests.key,
-			{
-				...requests.key,
-				consumer: other,
-				credential: { ...credentials.key, consumer: { id: other.id } },
-			},
-		],
-		[
-			"the consumer that another plugin authenticated",
-			{},
-			requests.consumer,
-			{ ...requests.consumer, consumer: other },
-		],
-		[
-			"the service, on a global plugin entry",
-			{ service_id: undefined },
-			requests.key,
-			{ ...requests.key, service: otherService },
-		],
-		[
-			"a header",
-			byHeader,
-			{ ...requests.key, headers: { "x-tenant": "a" } },
-			{ ...requests.key, headers: { "x-tenant": "b" } },
-		],
-		[
-			"a header that is absent",
-			byHeader,
-			{ ...requests.key, headers: { "x-tenant": "a" } },
-			requests.key,
-		],
-		[
-			"a query parameter",
-			byQuery,
-			{ ...requests.key, url: "http://kong/?user=a" },
-			{ ...requests.key, url: "http://kong/?user=b" },
-		],
-		[
-			"the address",
-			{ add_claims: { ip: "$(client.ip)" } },
-			{ ...requests.key, ip: "192.0.2.1" },
-			{ ...requests.key, ip: "192.0.2.2" },
-		],
-		[
-			"the route, on a service",
-			{ add_claims: { route: "$(route.name)" } },
-			{ ...requests.key, route },
-			{ ...requests.key, route: { ...route, name: "other" } },
-		],
-		["a claim of its token", {}, jwtOf({ sub: "a" }), jwtOf({ sub: "b" })],
-		["the type of a claim", {}, jwtOf({ n: 1 }), jwtOf({ n: "1" })],
-		[
-			"the expiry of its token, with cap_expiry",
-			{ cap_expiry: true, keep_claims: [] },
-			jwtOf({ exp: seconds(600) / 1000 }),
-			jwtOf({ exp: seconds(601) / 1000 }),
-		],
-		[
-			"the body, with bind_request",
-			{ bind_request: true },
-			{ ...requests.key, body: "a" },
-			{ ...requests.key, body: "b" },
-		],
-		[
-			"the URL, with bind_request",
-			{ bind_request: true },
-			{ ...requests.key, url: "http://kong/a" },
-			{ ...requests.key, url: "http://kong/b" },
-		],
-	])("%s", async (_, config, one, another) => {
-		for (const [, ownInstance] of SERVERS) {
-			const plugin = instance(config, ownInstance);
-			const first = await token(plugin, one);
-			expect(await token(plugin, another)).not.toBe(first);
-			expect(await token(plugin, one)).toBe(first);
-		}
-	});
-
-	test("not of what enters no claim", async () => {
-		const plugin = instance({ keep_claims: ["sub"] });
-		const first = await token(plugin, jwtOf({ sub: "a", jti: "1", exp: 1 }));
-		const again = jwtOf({ sub: "a", jti: "2", exp: 2 }, { "x-other": "b" });
+test("callers get one token by what enters its claims, and by nothing else", async () => {
+	for (const [, ownInstance] of SERVERS) {
+		const plugin = instance({ keep_claims: ["n"] }, ownInstance);
+		const first = await token(plugin, jwtOf({ n: 1, jti: "1", exp: 1 }));
+		const again = jwtOf({ n: 1, jti: "2", exp: 2 }, { "x-other": "b" });
 		expect(await token(plugin, again)).toBe(first);
-	});
+		expect(await token(plugin, jwtOf({ n: "1" }))).not.toBe(first);
+		const byName = {
+			...requests.key,
+			credential: { ...credentials.key, key: "my-user" },
+		};
+		const tokens = [
+			await token(plugin, requests.basic),
+			await token(plugin, byName),
+		];
+		expect(new Set([...tokens, first]).size).toBe(ownInstance ? 3 : 2);
+	}
 });
 
 test("a token that is capped is given again no longer than its own life allows, and refused when it expired", async () => {
@@ -480,157 +373,66 @@ describe("a token given again on the dedicated server", () => {
 	);
 });
 
-describe("when the time of a token is nearly over", () => {
-	const config = parseConfig(rawConfig(REUSE));
-	const content = { claims: {}, notAfter: undefined, apiKey: undefined };
-	const exp = seconds(1800) / 1000;
-	const issued = (name: string): IssuedToken => ({ token: name, logged: {} });
-
-	/** A cache with a token that was issued at the first second, at 57 seconds. */
-	async function nearlyOver() {
-		const reuse = new Reuse(config, true);
-		const issue = jest.fn<{ token: Promise<IssuedToken>; exp: number }, []>();
-		const facts = await factsOf({}, [{ about: "credential" }]);
-		const given = () =>
-			reuse.token(content, facts, issue).token.then(({ token }) => token);
-		issue.mockReturnValueOnce({ token: Promise.resolve(issued("1")), exp });
-		expect(await given()).toBe("1");
-		jest.setSystemTime(seconds(57));
-		return { issue, given };
-	}
-
-	test("it is given while the next one is being signed, which is signed once", async () => {
-		const { issue, given } = await nearlyOver();
-		let sign = (_: IssuedToken) => {};
-		const next = new Promise<IssuedToken>((resolve) => {
-			sign = resolve;
-		});
-		issue.mockReturnValueOnce({ token: next, exp });
-		expect(await Promise.all([given(), given()])).toEqual(["1", "1"]);
-		jest.setSystemTime(seconds(59));
-		expect(await given()).toBe("1");
-		sign(issued("2"));
-		await next;
-		expect(await given()).toBe("2");
-		// Its time began when it was issued.
-		jest.setSystemTime(seconds(57 + 59.9));
-		issue.mockReturnValueOnce({ token: new Promise(() => {}), exp });
-		expect(await given()).toBe("2");
-		expect(issue).toHaveBeenCalledTimes(3);
+describe("how long a token is given again", () => {
+	test.each([
+		["reuse_for", 60, 1800, 0, 60],
+		["four fifths of its life, when that is shorter", 3600, 100, 0, 80],
+		["by its whole seconds, which are older", 3600, 100, 0.9, 79.1],
+		["not at all, when its life is over before", 60, 1, 0.9, undefined],
+	])("is %s", (_, reuseFor, lifetime, later, time) => {
+		const now = seconds(later);
+		const life = lifeOf(reuseFor, NOW / 1000 + lifetime, now, 0);
+		expect(life?.until).toBe(time && now + time * 1000);
+		expect(life?.issuedAt).toBe(time && NOW);
 	});
 
-	test("but not longer than it may be, however long that takes", async () => {
-		const { issue, given } = await nearlyOver();
-		issue.mockReturnValueOnce({ token: new Promise(() => {}), exp });
-		expect(await given()).toBe("1");
-		jest.setSystemTime(seconds(60.001));
-		issue.mockReturnValueOnce({ token: Promise.resolve(issued("3")), exp });
-		expect(await given()).toBe("3");
+	test("ends for no two callers at once: the next one is due in its last quarter, by chance", () => {
+		const dueAt = (chance: number) =>
+			lifeOf(60, NOW / 1000 + 1800, NOW, chance)?.nextDue;
+		expect([dueAt(0), dueAt(0.5), dueAt(1)]).toEqual([45, 51, 57].map(seconds));
 	});
 
-	test("a burst signs one next, also when that fails", async () => {
-		const { issue, given } = await nearlyOver();
-		const failing = () => Promise.reject(new Error("no entropy"));
-		issue.mockImplementation(() => ({ token: failing(), exp }));
-		const burst = await Promise.all(Array.from({ length: 100 }, given));
-		expect(new Set(burst)).toEqual(new Set(["1"]));
-		expect(issue).toHaveBeenCalledTimes(2);
-	});
-
-	test("a failed signature fails no request until then", async () => {
-		const { issue, given } = await nearlyOver();
-		const failing = () => Promise.reject(new Error("no entropy"));
-		issue.mockImplementation(() => ({ token: failing(), exp }));
-		expect(await given()).toBe("1");
-		jest.setSystemTime(seconds(59.9));
-		expect(await given()).toBe("1");
-		jest.setSystemTime(seconds(60.1));
-		await expect(given()).rejects.toThrow("no entropy");
+	test.each([
+		[-1, false],
+		[0, true],
+		[59.999, true],
+		[60, false],
+	])("includes its first moment and not its last: %d s is %s", (at, usable) => {
+		const life = { issuedAt: NOW, until: seconds(60), nextDue: seconds(50) };
+		expect(isUsable(life, seconds(at))).toBe(usable);
 	});
 });
 
-describe("the cache", () => {
-	const issued = (name: string): Promise<IssuedToken> =>
-		Promise.resolve({ token: name, logged: {} });
-	const EXP = NOW / 1000 + 1800;
+describe("the key of a token", () => {
+	const content = { claims: [], notAfter: undefined, apiKey: undefined };
+	const keysOf = async (request: KnownRequest, config: object = REUSE) => {
+		const { settings } = parseConfig(rawConfig(config), { ownInstance: true });
+		const facts = await factsOf(request, [CREDENTIAL, CONSUMER]);
+		return [
+			credentialKey(settings, facts),
+			contentKey(settings, facts, content),
+		];
+	};
 
-	/** A cache in which so many tokens of a size were put; tells which are still there. */
-	function filled(count: number, size: number): number[] {
-		const cache = new TokenCache(60, 10_000);
-		const names = Array.from({ length: count }, (_, i) => i);
-		for (const i of names) cache.set(`${i}`, issued(`${i}`), EXP, size);
-		return names.filter((i) => cache.get(`${i}`) !== undefined);
-	}
-
-	test("keeps as many tokens as it may, those used last", () => {
-		const kept = filled(12_000, 100);
-		expect(kept).toHaveLength(10_000);
-		expect(kept[0]).toBe(2000);
+	test("is that of the credential and the consumer, where the claims follow from them", async () => {
+		const [first, second] = await keysOf(requests.key);
+		expect(first).toMatch(/^credential [\w-]{43} [\w-]{43}$/);
+		expect(second).toBe(first);
+		const [alone] = await keysOf({ ...requests.key, consumer: undefined });
+		expect(alone).toMatch(/^credential [\w-]{43} $/);
 	});
 
-	test("takes no memory for tokens that it does not have: there is one in every instance", () => {
-		const bytes = () => {
-			const { heapUsed, arrayBuffers } = process.memoryUsage();
-			return heapUsed + arrayBuffers;
-		};
-		const before = bytes();
-		const caches = Array.from(
-			{ length: 200 },
-			() => new TokenCache(60, 10_000),
-		);
-		expect(bytes() - before).toBeLessThan(caches.length * 50_000);
-	});
-
-	test("keeps fewer when their claims are big", () => {
-		expect(filled(100, 1_048_576)).toHaveLength(16);
-	});
-
-	test("does not keep one that is bigger than all it may keep, nor make room for it", () => {
-		const cache = new TokenCache(60, 10_000);
-		cache.set("small", issued("small"), EXP, 100);
-		cache.set("big", issued("big"), EXP, 16_780_001);
-		expect(cache.get("big")).toBeUndefined();
-		expect(cache.get("small")).toBeDefined();
-	});
-
-	test("forgets one that could not be signed", async () => {
-		const cache = new TokenCache(60, 10_000);
-		const failing = Promise.reject(new Error("no entropy"));
-		cache.set("a", failing, EXP, 100);
-		await expect(cache.get("a")?.token).rejects.toThrow("no entropy");
-		expect(cache.get("a")).toBeUndefined();
-	});
-
-	test("goes by the clock that tokens expire by, also when it is set forward", () => {
-		const cache = new TokenCache(60, 10_000);
-		cache.set("a", issued("a"), EXP, 100);
-		jest.setSystemTime(seconds(61));
-		expect(cache.get("a")).toBeUndefined();
-	});
-
-	test("gives no token of the future when the clock is set back, but the next one", async () => {
-		const cache = new TokenCache(60, 10_000);
-		jest.setSystemTime(seconds(0.5));
-		cache.set("a", issued("a"), EXP, 100);
-		jest.setSystemTime(seconds(0));
-		expect(await cache.get("a")?.token).toMatchObject({ token: "a" });
-		jest.setSystemTime(seconds(-3600));
-		expect(cache.get("a")).toBeUndefined();
-		cache.set("a", issued("b"), EXP, 100);
-		jest.setSystemTime(seconds(-3541));
-		expect(await cache.get("a")?.token).toMatchObject({ token: "b" });
-		jest.setSystemTime(seconds(-3539));
-		expect(cache.get("a")).toBeUndefined();
-	});
-
-	test("has short keys, in which no claim can be read, different for each kind and text", () => {
-		const texts = ["", "a", JSON.stringify(credentials.key).repeat(100)];
-		const all = texts.flatMap((text) => [
-			cacheKey("credential", text),
-			cacheKey("content", text),
-		]);
-		expect(new Set(all).size).toBe(all.length);
-		for (const key of all)
-			expect(key).toMatch(/^(credential|content) [\w-]{43}$/);
+	test.each<[string, KnownRequest, object]>([
+		["a token's claims do not", requests.jwt, REUSE],
+		["nobody has a credential", requests.mtls, REUSE],
+		[
+			"a header enters them",
+			requests.key,
+			{ ...REUSE, subject: "$(headers.a)" },
+		],
+		["the service is any", requests.key, { reuse_for: 60 }],
+	])("is that of the content, a hash, where %s", async (_, request, config) => {
+		const [, byContent] = await keysOf(request, config);
+		expect(byContent).toMatch(/^content [\w-]{43}$/);
 	});
 });
