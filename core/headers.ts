@@ -64,6 +64,7 @@ function partsOf(name: string): string[] {
  * @param name of the other header
  */
 export function isNamedBy(connection: string, name: string): boolean {
+	if (connection === "") return false;
 	const inside = connection.toLowerCase();
 	const sought = name.toLowerCase();
 	let at = inside.indexOf(sought);

@@ -365,8 +365,10 @@ function accept(config: IdentityConfig, method: AuthMethod): void {
 }
 
 function isJwtCredential(credential: Credential | undefined): boolean {
-	return ["secret", "algorithm", "rsa_public_key"].some(
-		(member) => text(credential?.[member]) !== undefined,
+	return (
+		text(credential?.secret) !== undefined ||
+		text(credential?.algorithm) !== undefined ||
+		text(credential?.rsa_public_key) !== undefined
 	);
 }
 

@@ -49,7 +49,7 @@ export interface Platform {
 	decodeJson: (text: string) => unknown;
 	/** Writes JSON without white space. */
 	encodeJson: (value: unknown) => string;
-	/** Writes a JSON object with these members, in their order. */
+	/** Writes a JSON object with these members, in their order where that costs nothing. */
 	encodeMembers: (members: Claims) => string;
 	/** @returns an object with these members, whatever they are called */
 	object: (members: Claims) => Record<string, unknown>;

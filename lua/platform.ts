@@ -25,6 +25,12 @@ function encodeJson(value: unknown): string {
 	return json;
 }
 
+function objectOf(members: Claims): Record<string, unknown> {
+	const object: Record<string, unknown> = {};
+	for (const [name, value] of members) object[name] = value;
+	return object;
+}
+
 /** SHA-256 of bytes. */
 export function digest(bytes: string): string {
 	const hash = sha256.new();
@@ -35,17 +41,9 @@ export function digest(bytes: string): string {
 export const luaPlatform: Platform = {
 	decodeJson,
 	encodeJson,
-	encodeMembers: (members: Claims) => {
-		let json = "{";
-		for (const [name, value] of members)
-			json += `${json === "{" ? "" : ","}${encodeJson(name)}:${encodeJson(value)}`;
-		return `${json}}`;
-	},
-	object: (members: Claims) => {
-		const object: Record<string, unknown> = {};
-		for (const [name, value] of members) object[name] = value;
-		return object;
-	},
+	// In any order: to write one after the other takes three times as long.
+	encodeMembers: (members: Claims) => encodeJson(objectOf(members)),
+	object: objectOf,
 	decodeBase64url: (text) => {
 		const bytes = base64.decode_base64url(text);
 		return bytes !== undefined && isUtf8(bytes) ? bytes : undefined;

@@ -5,21 +5,23 @@ import { digest, luaPlatform } from "./platform";
 
 /** What is known of one request, and how to learn more. */
 export interface AskedFacts extends Facts {
+	/** By the questions' ids. */
 	answers: Record<string, unknown>;
-	asked: Record<string, true | undefined>;
 }
+
+/** What Kong has no answer to: Lua keeps no `nil`. */
+const NOTHING = {};
 
 /** The facts of a request, of which nothing is known yet. */
 export function noFacts(): AskedFacts {
-	return { answers: {}, asked: {}, get, mark };
+	return { answers: {}, get, mark };
 }
 
 /** Asks what has not been asked yet. */
 export function learn(facts: AskedFacts, questions: readonly Question[]): void {
 	for (const question of questions) {
-		if (facts.asked[question.id]) continue;
-		facts.asked[question.id] = true;
-		facts.answers[question.id] = answer(question);
+		if (facts.answers[question.id] === undefined)
+			facts.answers[question.id] = answer(question) ?? NOTHING;
 	}
 }
 
@@ -27,13 +29,16 @@ function get<Answer>(
 	this: AskedFacts,
 	{ id }: Question<Answer>,
 ): Answer | undefined {
-	if (!this.asked[id]) throw `never asked for ${id}`;
-	return this.answers[id] as Answer | undefined;
+	const known = this.answers[id];
+	if (known === undefined) throw `never asked for ${id}`;
+	return known === NOTHING ? undefined : (known as Answer);
 }
 
 function mark(this: AskedFacts, { id }: Question): string | undefined {
 	const value = this.answers[id];
-	return value === undefined ? undefined : luaPlatform.encodeJson(value);
+	return value === undefined || value === NOTHING
+		? undefined
+		: luaPlatform.encodeJson(value);
 }
 
 function answer({ about, name = "", maxBytes = 0 }: Question): unknown {
