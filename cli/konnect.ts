@@ -33,6 +33,11 @@ export function schemaLua(): string {
 	return readFileSync(join(packageRoot(), "schema/schema.lua"), "utf8");
 }
 
+/** The built `handler.lua`. */
+export function handlerLua(): string {
+	return readFileSync(join(packageRoot(), "dist/lua/handler.lua"), "utf8");
+}
+
 /**
  * The API's base URL.
  *
@@ -71,62 +76,127 @@ export function readAccessToken(file: string | undefined): string {
 	return token;
 }
 
-/** The requests that `pushSchema` makes, as text without the token. */
-export function describeRequest(target: Target): string {
-	const { all, own } = urlsOf(target);
+/** What can be pushed, by what data planes then have: the plugin of their own, or one that Konnect streams to them. */
+const PARCELS = {
+	schema: {
+		what: `schema of ${Name}`,
+		path: "plugin-schemas",
+		body: () => ({ lua_schema: schemaLua() }),
+		/** Konnect knows it by its name. */
+		look: async (call: Call, all: string): Promise<Found> => {
+			const reply = await call("GET", `${all}/${Name}`);
+			return { reply, id: reply.status === 200 ? Name : undefined };
+		},
+	},
+	streamed: {
+		what: `${Name} for streaming`,
+		path: "custom-plugins",
+		body: () => ({
+			name: Name,
+			handler: handlerLua(),
+			schema: schemaLua(),
+		}),
+		/** Konnect knows it by an id, and has a list of those, page by page. */
+		look: findInList,
+	},
+};
+
+/** One of `PARCELS`. */
+export type ParcelName = keyof typeof PARCELS;
+
+type Call = (method: string, url: string) => Promise<Reply>;
+
+/** Konnect's answer, and the id of what is there already. */
+interface Found {
+	reply: Reply;
+	id: string | undefined;
+}
+
+async function findInList(call: Call, all: string): Promise<Found> {
+	let offset = "";
+	for (;;) {
+		const reply = await call("GET", `${all}?size=1000${offset}`);
+		if (reply.status !== 200) return { reply, id: undefined };
+		const page = listIn(reply.body);
+		const own = page.data.find(({ name }) => name === Name);
+		if (own || !page.offset)
+			return { reply: { ...reply, status: 404 }, id: own?.id };
+		offset = `&offset=${encodeURIComponent(page.offset)}`;
+	}
+}
+
+/** @throws {BadUse} when Konnect's answer is no list */
+function listIn(body: string): {
+	data: { id: string; name: string }[];
+	offset?: string;
+} {
+	try {
+		const page = JSON.parse(body);
+		if (Array.isArray(page.data)) return page;
+	} catch {
+		// As when it is none.
+	}
+	throw new BadUse("Konnect's list of custom plugins cannot be read");
+}
+
+/** The requests that `push` makes, as text without the token. */
+export function describeRequest(target: Target, parcel: ParcelName): string {
+	const { body } = PARCELS[parcel];
+	const all = urlOf(target, parcel);
 	return [
 		`POST ${all}`,
-		`  or, when the schema is there, PUT ${own}`,
+		`  or, when it is there, PUT ${all}/${parcel === "schema" ? Name : "(its id)"}`,
 		"Authorization: Bearer (the token)",
 		"Content-Type: application/json",
 		"",
-		bodyOf(schemaLua()),
+		JSON.stringify(body()),
 		"",
 	].join("\n");
 }
 
-function urlsOf({ url, controlPlane }: Target) {
-	const all = `${url}/v2/control-planes/${controlPlane}/core-entities/plugin-schemas`;
-	return { all, own: `${all}/${Name}` };
-}
-
-function bodyOf(schema: string): string {
-	return JSON.stringify({ lua_schema: schema });
+function urlOf({ url, controlPlane }: Target, parcel: ParcelName): string {
+	return `${url}/v2/control-planes/${controlPlane}/core-entities/${PARCELS[parcel].path}`;
 }
 
 /**
- * Creates or updates the plugin's schema in a Konnect control plane.
+ * Creates or updates the plugin's schema in a Konnect control plane, or the plugin that Konnect streams.
  *
  * @param token Konnect access token
  * @throws {BadUse} when Konnect cannot be reached or has no answer, after several attempts
  */
-export async function pushSchema(
+export async function push(
 	target: Target,
+	parcel: ParcelName,
 	token: string,
 ): Promise<Upload> {
-	const { all, own } = urlsOf(target);
-	const call = (method: string, url: string) =>
+	const { what, body, look } = PARCELS[parcel];
+	const all = urlOf(target, parcel);
+	const call: Call = (method, url) =>
 		request(url, {
 			method,
 			headers: {
 				authorization: `Bearer ${token}`,
 				"content-type": "application/json",
 			},
-			...(method !== "GET" && { body: bodyOf(schemaLua()) }),
+			...(method !== "GET" && { body: JSON.stringify(body()) }),
 			// Nobody else gets the token.
 			redirect: "manual",
 		});
-	const there = await call("GET", own);
-	let reply = there;
-	if (there.status === 200) reply = await call("PUT", own);
-	if (there.status === 404) reply = await call("POST", all);
+	const found = await look(call, all);
+	let { reply } = found;
+	const isLookedUp = found.id !== undefined || reply.status === 404;
+	if (found.id !== undefined) reply = await call("PUT", `${all}/${found.id}`);
+	else if (isLookedUp) reply = await call("POST", all);
 	// Somebody, or an attempt of ours whose answer was lost, has created it meanwhile.
-	if (reply.status === 409) reply = await call("PUT", own);
+	if (isLookedUp && reply.status === 409) {
+		const { id } = await look(call, all);
+		if (id !== undefined) reply = await call("PUT", `${all}/${id}`);
+	}
 	const where = `in control plane ${target.controlPlane}`;
-	if (reply !== there && reply.status === 201)
-		return { done: true, message: `schema of ${Name} created ${where}` };
-	if (reply !== there && reply.status === 200)
-		return { done: true, message: `schema of ${Name} updated ${where}` };
+	if (isLookedUp && reply.status === 201)
+		return { done: true, message: `${what} created ${where}` };
+	if (isLookedUp && reply.status === 200)
+		return { done: true, message: `${what} updated ${where}` };
 	const said = sayings(reply.body).join("; ").replaceAll(token, "(the token)");
 	const advice = ADVICE[reply.status] ?? "";
 	return {

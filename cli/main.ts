@@ -15,7 +15,7 @@ import { keysPem } from "./commands/keys-pem";
 import { keysPublic } from "./commands/keys-public";
 import { keysRotate } from "./commands/keys-rotate";
 import { keysThumbprint } from "./commands/keys-thumbprint";
-import { konnectPushSchema } from "./commands/konnect-push-schema";
+import { konnectPush } from "./commands/konnect-push";
 import { tokenDecode } from "./commands/token-decode";
 import { tokenVerify } from "./commands/token-verify";
 import { BadUse } from "./files";
@@ -60,7 +60,7 @@ Example:
 	.addCommand(
 		new Command("konnect")
 			.description("bring the plugin to Konnect")
-			.addCommand(konnectPushSchema()),
+			.addCommand(konnectPush()),
 	);
 
 interface Tree {

@@ -52,7 +52,7 @@ async function konnect(...answers: Answer[]) {
 		run(
 			[
 				"konnect",
-				"push-schema",
+				"push",
 				"--control-plane",
 				CONTROL_PLANE,
 				"--url",
@@ -73,7 +73,7 @@ const GET = `GET ${SCHEMAS}/x-custom-jwt`;
 const PUT = `PUT ${SCHEMAS}/x-custom-jwt`;
 const POST = `POST ${SCHEMAS}`;
 
-describe("konnect push-schema", () => {
+describe("konnect push", () => {
 	test("creates the schema where it is not there", async () => {
 		const { push, seen, requests } = await konnect(404, 201);
 		const { code, stdout } = await push();
@@ -106,7 +106,7 @@ describe("konnect push-schema", () => {
 	test("updates when somebody else creates it at the same time", async () => {
 		const { push, requests } = await konnect(404, 409, 200);
 		expect(await push()).toMatchObject({ code: 0 });
-		expect(requests()).toEqual([GET, POST, PUT]);
+		expect(requests()).toEqual([GET, POST, GET, PUT]);
 	});
 
 	test.each<[string, Answer]>([
@@ -240,7 +240,7 @@ describe("konnect push-schema", () => {
 		],
 	])("refuses %s", async (_, args, token, named) => {
 		const { code, stderr } = await run(
-			["konnect", "push-schema", "--control-plane", CONTROL_PLANE, ...args],
+			["konnect", "push", "--control-plane", CONTROL_PLANE, ...args],
 			{ env: { KONNECT_TOKEN: token } },
 		);
 		expect(code).toBe(2);
@@ -249,8 +249,70 @@ describe("konnect push-schema", () => {
 	});
 
 	test("goes to the region's host by default", async () => {
-		const args = ["konnect", "push-schema", "--control-plane", CONTROL_PLANE];
+		const args = ["konnect", "push", "--control-plane", CONTROL_PLANE];
 		const { stdout } = await run([...args, "--region", "eu", "--dry-run"]);
 		expect(stdout).toContain(`POST https://eu.api.konghq.com${SCHEMAS}\n`);
+	});
+});
+
+describe("konnect push --streamed", () => {
+	const PLUGINS = `/v2/control-planes/${CONTROL_PLANE}/core-entities/custom-plugins`;
+	const page = (data: object[], offset?: string) => ({
+		status: 200,
+		body: { data, offset },
+	});
+	const own = {
+		id: "7f0c2a0e-52a1-4f3b-8a43-7a0e5a3f9b11",
+		name: "x-custom-jwt",
+	};
+
+	test("creates the plugin with handler and schema where it is not there", async () => {
+		const { push, seen, requests } = await konnect(page([]), 201);
+		expect(await push("--streamed")).toMatchObject({
+			code: 0,
+			stdout: `x-custom-jwt for streaming created in control plane ${CONTROL_PLANE}\n`,
+		});
+		expect(requests()).toEqual([`GET ${PLUGINS}?size=1000`, `POST ${PLUGINS}`]);
+		const handler = readFileSync(
+			join(packageRoot(), "dist/lua/handler.lua"),
+			"utf8",
+		);
+		expect(JSON.parse(seen[1]?.body ?? "")).toEqual({
+			name: "x-custom-jwt",
+			handler,
+			schema: LUA,
+		});
+	});
+
+	test("updates the one of its name, on whichever page of the list it is", async () => {
+		const { push, requests } = await konnect(
+			page([{ id: "a", name: "other" }], "next page"),
+			page([own]),
+			200,
+		);
+		expect(await push("--streamed")).toMatchObject({ code: 0 });
+		expect(requests()).toEqual([
+			`GET ${PLUGINS}?size=1000`,
+			`GET ${PLUGINS}?size=1000&offset=next%20page`,
+			`PUT ${PLUGINS}/${own.id}`,
+		]);
+	});
+
+	test("says why when Konnect does not give the list", async () => {
+		const { push, requests } = await konnect(403);
+		expect(await push("--streamed")).toMatchObject({
+			code: 1,
+			stdout: expect.stringContaining("may not edit this control plane"),
+		});
+		expect(requests()).toHaveLength(1);
+	});
+
+	test("prints both files with --dry-run, and sends nothing", async () => {
+		const { push, requests } = await konnect(500);
+		const { code, stdout } = await push("--streamed", "--dry-run");
+		expect(code).toBe(0);
+		expect(stdout).toContain(`POST http://localhost`);
+		expect(stdout).toContain('"handler":"-- kong-plugin-x-custom-jwt');
+		expect(requests()).toEqual([]);
 	});
 });

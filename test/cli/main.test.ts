@@ -13,7 +13,7 @@ const COMMANDS = [
 	"token verify",
 	"token decode",
 	"config check",
-	"konnect push-schema",
+	"konnect push",
 	"gateway",
 	"",
 ];

@@ -8,17 +8,23 @@ import { json } from "../keys";
 import {
 	baseUrl,
 	describeRequest,
-	pushSchema,
+	push,
 	REGIONS,
 	readAccessToken,
 } from "../konnect";
 import { asJson, EXIT, print } from "../output";
 
-/** `x-custom-jwt konnect push-schema` */
-export function konnectPushSchema() {
-	return new Command("push-schema")
+/** `x-custom-jwt konnect push` */
+export function konnectPush() {
+	return new Command("push")
+		.alias("push-schema")
 		.description(
-			"create or update the plugin's schema in a control plane, before data planes have the plugin",
+			"create or update the plugin's schema in a control plane, before data planes have the plugin; or the plugin itself, which Konnect then streams to them",
+		)
+		.option(
+			"--streamed",
+			"push handler.lua too: data planes run the plugin in Kong's process and need nothing installed",
+			false,
 		)
 		.requiredOption("--control-plane <id>", "the control plane's id", uuid)
 		.addOption(
@@ -37,14 +43,15 @@ export function konnectPushSchema() {
 			"after",
 			`
 Example:
-  $ KONNECT_TOKEN=kpat_... x-custom-jwt konnect push-schema --region eu \\
+  $ KONNECT_TOKEN=kpat_... x-custom-jwt konnect push --region eu \\
       --control-plane 5d9a3c1e-0f52-4c8b-9a51-6a2f7d1e8b90`,
 		)
 		.action(async (options) => {
 			const { controlPlane, region, url, tokenFile, dryRun } = options;
 			const target = { url: baseUrl(region, url), controlPlane };
-			if (dryRun) return print(describeRequest(target));
-			const upload = await pushSchema(target, readAccessToken(tokenFile));
+			const parcel = options.streamed ? "streamed" : "schema";
+			if (dryRun) return print(describeRequest(target, parcel));
+			const upload = await push(target, parcel, readAccessToken(tokenFile));
 			process.exitCode = upload.done ? EXIT.ok : EXIT.no;
 			print(options.json ? json(upload) : printableLine(upload.message));
 		});
