@@ -159,19 +159,8 @@ return {
           {
             bearer_clientid_claim = {
               type = "string",
-              description = "Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`.",
+              description = "Claim of an incoming token that becomes the claim `client_id`; `a.b` is the member `b` of `a`. Not needed where `set_claims` sets `client_id`.",
               default = "clientId",
-              len_min = 1,
-            },
-          },
-          {
-            bearer_clientid_claims = {
-              type = "array",
-              description = "Several such claims, in order of preference, instead of `bearer_clientid_claim`: the first that the token has, e.g. `azp`, `appid`.",
-              elements = {
-                type = "string",
-                len_min = 1,
-              },
               len_min = 1,
             },
           },
@@ -190,6 +179,14 @@ return {
               required = true,
               default = "X-Custom-Jwt",
               match = "^[%w_%-]+$",
+            },
+          },
+          {
+            token_prefix = {
+              type = "string",
+              description = "A word to put before the token in `upstream_custom_jwt_header`, with a space between them. `Authorization` has `Bearer` by default.",
+              len_min = 1,
+              match = "^[%w!#$&^_.+%-]+$",
             },
           },
           {
@@ -284,7 +281,7 @@ return {
           {
             add_claims = {
               type = "map",
-              description = "Claims to add unless the token has them: JSON or a text, with templates.",
+              description = "Claims to add unless the token has them: JSON or a text, with templates. A number that is not an integer stays a text.",
               keys = {
                 type = "string",
                 len_min = 1,
@@ -387,16 +384,6 @@ return {
             remove_claims = {
               type = "array",
               description = "Claims of an incoming token that are not copied.",
-              elements = {
-                type = "string",
-                len_min = 1,
-              },
-            },
-          },
-          {
-            trust_client_claims = {
-              type = "array",
-              description = "Claims of `sub`, `aud`, `scope`, `roles`, `groups` that a template may take from a header or query parameter without a warning.",
               elements = {
                 type = "string",
                 len_min = 1,

@@ -1,6 +1,6 @@
 import type { JWTPayload } from "jose";
 import { protectedHeader } from "../../core/token";
-import { importSigningKey, type KeyOptions } from "../../jwk/signing-key";
+import { importSigningKey, type SigningOptions } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
 import { nodePlatform } from "../../plugins/x-custom-jwt/platform";
 
@@ -40,7 +40,7 @@ export async function signClaims(
 	{
 		jku = "https://kong-gateway:8443/x-custom-jwt/jwks",
 		...options
-	}: KeyOptions & { jku?: string | undefined } = {},
+	}: SigningOptions & { jku?: string | undefined } = {},
 ): Promise<string> {
 	const key = importSigningKey(jwk, options);
 	const fields = { token_type: "JWT", jku };
