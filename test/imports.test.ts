@@ -8,13 +8,23 @@ import { packageRoot } from "../schema/package-root";
 /** Folders a folder may import from, besides itself. Whoever may import a folder is above it. */
 const MAY_IMPORT: Record<string, string[]> = {
 	schema: [],
-	build: ["schema"],
+	core: ["schema"],
+	build: ["core", "schema"],
 	jwk: [],
-	plugins: ["jwk", "schema"],
-	pluginserver: ["plugins", "jwk", "schema"],
-	declarative: ["plugins", "jwk", "schema"],
-	local: ["declarative", "pluginserver", "plugins", "jwk", "schema"],
-	cli: ["local", "declarative", "pluginserver", "plugins", "jwk", "schema"],
+	lua: ["core", "schema"],
+	plugins: ["core", "jwk", "schema"],
+	pluginserver: ["plugins", "core", "jwk", "schema"],
+	declarative: ["plugins", "core", "jwk", "schema"],
+	local: ["declarative", "pluginserver", "plugins", "core", "jwk", "schema"],
+	cli: [
+		"local",
+		"declarative",
+		"pluginserver",
+		"plugins",
+		"core",
+		"jwk",
+		"schema",
+	],
 	"test-keys": ["local", "jwk"],
 	examples: ["local", "jwk", "schema"],
 	bench: [
@@ -23,6 +33,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 		"declarative",
 		"pluginserver",
 		"plugins",
+		"core",
 		"jwk",
 		"schema",
 		"test-keys",
@@ -31,16 +42,20 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 const ROOT = packageRoot();
 
-/** Files of another folder that a file imports, types included, by their paths from the root. */
-function importsOf(file: string): string[] {
-	const { importedFiles } = preProcessFile(
-		readFileSync(join(ROOT, file), "utf8"),
-		true,
-		true,
+/** What a text imports, types included, as it writes it. */
+function namesIn(text: string): string[] {
+	return preProcessFile(text, true, true).importedFiles.map(
+		({ fileName }) => fileName,
 	);
-	return importedFiles
-		.filter(({ fileName }) => fileName.startsWith("."))
-		.map(({ fileName }) => normalize(join(dirname(file), fileName)));
+}
+
+const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
+
+/** Files of ours that a file imports, by their paths from the root. */
+function importsOf(file: string): string[] {
+	return namesIn(read(file))
+		.filter((name) => name.startsWith("."))
+		.map((name) => normalize(join(dirname(file), name)));
 }
 
 const files = execFileSync("git", ["ls-files", "*.ts"], { cwd: ROOT })
@@ -67,6 +82,24 @@ test.each(Object.entries(MAY_IMPORT))(
 		expect(forbidden).toEqual([]);
 	},
 );
+
+test("core imports no package and nothing of Node.js, of schema/fields.ts types alone, and of the rest of schema/ what imports nothing", () => {
+	const core = files.filter((file) => file.startsWith("core/"));
+	const outside = [...core, "schema/varies.ts"].flatMap((file) => {
+		const withoutTypes = read(file).replace(
+			/^import type [^;]* from "(\.\.\/schema|\.)\/fields";$/m,
+			"",
+		);
+		return namesIn(withoutTypes)
+			.filter(
+				(name) =>
+					!file.startsWith("core/") ||
+					!(name.startsWith("./") || name === "../schema/varies"),
+			)
+			.map((name) => `${file} imports ${name}`);
+	});
+	expect(outside).toEqual([]);
+});
 
 test("the plugin server loads the plugin from files that are one folder", () => {
 	expect(

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
 import { Plugin } from "../../plugins/x-custom-jwt";
 import { asking, type KnownRequest } from "../support/facts";
 import { run, runOn, verify } from "../support/run";
@@ -184,140 +183,16 @@ describe("a response 401", () => {
 	});
 });
 
-describe("the first request of an instance", () => {
-	const OIDC = "only openid-connect with auth_methods: [bearer]";
-	const warnings = async (config: object) => {
-		const plugin = new Plugin(rawConfig(config));
-		const logs = [];
-		for (let request = 0; request < 2; request++) {
-			const { log } = await plugin.decide(asking(requests.key).ask);
-			// Others are of the request, which the entry may not accept.
-			logs.push(
-				log.filter(
-					({ message }) =>
-						message.startsWith("config/") && !message.includes(OIDC),
-				),
-			);
-		}
-		return logs;
-	};
-
-	test("logs once that oidc is for routes behind openid-connect alone", async () => {
-		for (const [auth_methods, count] of [
-			[["oidc"], 1],
-			[["key"], 0],
-		] as const) {
-			const plugin = new Plugin(rawConfig({ auth_methods }));
-			const { ask } = asking(requests.key);
-			const logs = [await plugin.decide(ask), await plugin.decide(ask)];
-			expect(
-				logs.map(
-					({ log }) =>
-						log.filter(({ message }) => message.includes(OIDC)).length,
-				),
-			).toEqual([count, 0]);
-		}
-	});
-
-	test("logs what is seldom meant, once", async () => {
-		const accepts = (what: string) => ({
-			level: "warn",
-			message: expect.stringContaining(`config/auth_methods accepts ${what}`),
-		});
-		expect(await warnings({})).toEqual([
-			[accepts("several methods"), accepts("jwt, tokens of every issuer")],
-			[],
-		]);
-	});
-
-	test("logs that a test key signs, once, and nothing of a key of one's own", async () => {
-		const { privateKey } = generateKeyPairSync("ed25519");
-		const own = privateKey.export({ format: "jwk" });
-		for (const [config, count] of [
-			[{}, 1],
-			[{ private_jwk: JSON.stringify({ ...own, kid: "mine" }) }, 0],
-		] as const) {
-			const plugin = new Plugin(rawConfig(config));
-			const { ask } = asking(requests.key);
-			const logs = [await plugin.decide(ask), await plugin.decide(ask)];
-			const ofKeys = logs.map(
-				({ log }) =>
-					log.filter(({ message }) => message.includes("test keys")).length,
-			);
-			expect(ofKeys).toEqual([count, 0]);
-		}
-	});
-
-	const both = { auth_method: "$(auth.method)", idp: "$(auth.issuer)" };
-
-	test.each([
-		{ set_claims: both },
-		{ set_claims: { from: '["$(auth.method)", "$(claims.iss)"]' } },
-		{ subject: "$(auth.method) $(credential.id)" },
-		{ auth_methods: ["key"] },
-		{ auth_methods: ["oidc"] },
-		{ auth_methods: ["jwt"], set_claims: { idp: "$(auth.issuer)" } },
-		{
-			auth_methods: ["key", "basic"],
-			add_claims: { auth_method: "$(auth.method)" },
-		},
-	])(
-		"logs nothing when a claim tells methods and issuers apart, or there is one: %j",
-		async (config) => {
-			expect(await warnings(config)).toEqual([[], []]);
-		},
-	);
-
-	test.each<[object, number]>([
-		[{ auth_methods: ["jwt"] }, 1],
-		[{ auth_methods: ["jwt"], keep_claims: ["sub", "iss"] }, 1],
-		[{ set_claims: { auth_method: "$(auth.method)" } }, 1],
-		// A token that comes with these claims keeps its own.
-		[{ add_claims: both }, 2],
-		[{ auth_methods: ["basic", "oidc"], add_claims: both }, 1],
-	])(
-		"logs that nothing tells issuers, or methods, apart: %j",
-		async (config, count) => {
-			const [first] = await warnings(config);
-			expect(first).toHaveLength(count);
-			for (const { message } of first ?? [])
-				expect(message).toContain("tells them apart");
-		},
-	);
-
-	test("logs that reuse_for has no effect when each token names its request", async () => {
-		const config = {
-			auth_methods: ["key"],
-			reuse_for: 60,
-			set_claims: { txn: "$(request.id)" },
-		};
-		const [first] = await warnings(config);
-		expect(first).toEqual([
-			{
-				level: "warn",
-				message: expect.stringContaining("reuse_for has no effect"),
-			},
-		]);
-		expect(await warnings({ ...config, reuse_for: 0 })).toEqual([[], []]);
-	});
-
-	test.each([
-		[{ subject: "$(headers.x-user or 'a')" }, "subject", "sub"],
-		[{ audience: ["a", "$(query_params.a)"] }, "audience", "aud"],
-		[{ set_claims: { roles: '["$(headers.r)"]' } }, "set_claims", "roles"],
-		[{ add_claims: { scope: "$(query_params.s)" } }, "add_claims", "scope"],
-	])(
-		"logs which claims the client chooses: %j",
-		async (config, field, claim) => {
-			const one = { ...config, auth_methods: ["key"] };
-			const [first] = await warnings(one);
-			expect(first?.map(({ message }) => message)).toContainEqual(
-				expect.stringContaining(
-					`config/${field}: the client chooses the claim ${claim}`,
-				),
-			);
-		},
-	);
+test("the first request of an instance brings the warnings about its configuration to the log, once", async () => {
+	const plugin = new Plugin(rawConfig({ auth_methods: ["key", "jwt"] }));
+	const { ask } = asking(requests.key);
+	const { log } = await plugin.decide(ask);
+	expect(log).toEqual([
+		{ level: "warn", message: expect.stringContaining("several methods") },
+		{ level: "warn", message: expect.stringContaining("accepts jwt, tokens") },
+		{ level: "warn", message: expect.stringContaining("test keys") },
+	]);
+	expect((await plugin.decide(ask)).log).toEqual([]);
 });
 
 describe("a request of HTTP/0.9, in which Kong cannot set headers,", () => {

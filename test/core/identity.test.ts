@@ -743,6 +743,47 @@ describe("the certificate that the listener verified", () => {
 	});
 });
 
+describe("users of one name are told apart", () => {
+	test("of two identity providers, whose credentials are one consumer's, by $(auth.issuer)", async () => {
+		const set_claims = { idp: "$(auth.issuer)" };
+		for (const iss of ["https://idp-a.example", "https://idp-b.example"]) {
+			const claims = { clientId: "portal", sub: "ceo", iss };
+			const request = {
+				...requests.jwt,
+				credential: { ...credentials.jwt, key: iss },
+				shared: { authenticated_jwt_token: unsignedToken(claims) },
+			};
+			expect(await claimsFor(request, { set_claims })).toMatchObject({
+				client_id: "portal",
+				sub: "ceo",
+				act: { client_id: consumer.custom_id },
+				idp: iss,
+			});
+		}
+		const ofKey = await claimsFor(requests.key, { set_claims });
+		expect(ofKey).not.toHaveProperty("idp");
+	});
+
+	test("of two authorities' certificates by $(certificate.issuer)", async () => {
+		const set_claims = { ca: "$(certificate.issuer)" };
+		for (const name of ["Authority A", "Authority B"]) {
+			const issuer = await makeCertificate([{ CN: [name] }], {
+				ca: true,
+				days: 1,
+			});
+			const { cert } = await makeCertificate([{ CN: ["orders"] }], {
+				issuer,
+				days: 1,
+			});
+			const request = { ...requests.mtls, certificate: cert };
+			expect(await claimsFor(request, { set_claims })).toMatchObject({
+				client_id: "CN=orders",
+				ca: `CN=${name}`,
+			});
+		}
+	});
+});
+
 describe("certificate_clientid", () => {
 	let spiffe: string;
 	beforeAll(async () => {

@@ -76,29 +76,6 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 		expect(await tokenAt(119.8, plugin, requests.key)).toBe(next);
 	});
 
-	test("and never in the last fifth of its life", async () => {
-		const config = { reuse_for: 3600, expires_in: 100 };
-		const plugin = instance(config, ownInstance);
-		const first = await token(plugin, requests.key);
-		expect(await tokenAt(79.9, plugin, requests.key)).toBe(first);
-		expect(await tokenAt(80.1, plugin, requests.key)).not.toBe(first);
-	});
-
-	test("whose life is that of its claims, not of its place in memory", async () => {
-		const config = { reuse_for: 3600, expires_in: 100 };
-		const plugin = instance(config, ownInstance);
-		// It says it is 0.9 seconds older.
-		const first = await tokenAt(0.9, plugin, requests.key);
-		expect(await tokenAt(79.9, plugin, requests.key)).toBe(first);
-		expect(await tokenAt(80.1, plugin, requests.key)).not.toBe(first);
-	});
-
-	test("nor one that is too short-lived to be given twice", async () => {
-		const plugin = instance({ expires_in: 1 }, ownInstance);
-		const first = await tokenAt(0.9, plugin, requests.key);
-		expect(await token(plugin, requests.key)).not.toBe(first);
-	});
-
 	test("a fresh one is signed for each request without reuse_for", async () => {
 		const plugin = instance({ reuse_for: 0 }, ownInstance);
 		const first = await token(plugin, requests.key);
@@ -154,27 +131,6 @@ describe.each(SERVERS)("%s", (_, ownInstance) => {
 		expect(given.serialized).toMatchObject({
 			x_custom_jwt: { jti: expect.any(String) },
 		});
-	});
-
-	test("callers that came together do not come for their next tokens together", async () => {
-		const plugin = instance({}, ownInstance);
-		const callers = Array.from({ length: 100 }, (_, i) => ({
-			...requests.key,
-			credential: { ...credentials.key, key: `key ${i}` },
-		}));
-		const signedAt = async (time: number) => {
-			jest.setSystemTime(seconds(time));
-			const signed = await published(signedChannel, () =>
-				Promise.all(callers.map((request) => token(plugin, request))),
-			);
-			return signed.length;
-		};
-		expect(await signedAt(0)).toBe(100);
-		expect(await signedAt(44.9)).toBe(0);
-		const half = await signedAt(51);
-		expect(half).toBeGreaterThan(20);
-		expect(half).toBeLessThan(80);
-		expect(await signedAt(57)).toBe(100 - half);
 	});
 
 	test("a changed consumer gets a token of its own at once", async () => {

@@ -37,27 +37,6 @@ describe("a configuration", () => {
 		});
 	});
 
-	test("does not answer the token to the client by default", () => {
-		const config = parseConfig(rawConfig());
-		expect(config.downstream_custom_jwt_header).toBeUndefined();
-	});
-
-	test.each([
-		"add_claims",
-		"set_claims",
-		"keep_claims",
-		"remove_claims",
-		"audience",
-		"subject",
-		"not_before",
-		"key_id",
-		"algorithm",
-		"active_kid",
-		"log_claims",
-	])("has no %s by default", (field) => {
-		expect(parseConfig(rawConfig())).not.toHaveProperty(field);
-	});
-
 	test("keeps what is given", () => {
 		const given = {
 			iss: "http://localhost",
@@ -207,85 +186,28 @@ describe("a claim that some backend would take for one of the plugin's own", () 
 });
 
 describe("a configuration is refused, naming the field,", () => {
+	// What each field refuses by its type, test/schema/schema-lua.test.ts tries.
 	test.each<[string, unknown]>([
 		["iss", "kong:"],
-		["iss", "urn:a b"],
-		["iss", "kong\n"],
-		["iss", "https://"],
-		["iss", "https://kong gateway"],
-		["iss", ""],
-		["jku", "/x-custom-jwt/jwks"],
-		["jku", "urn:example:jwks"],
-		["token_prefix", ""],
-		["token_prefix", "Bearer "],
-		["token_prefix", "JWT\r\nX-Admin: a"],
-		["audience_as_array", 1],
-		["issued_at_skew", -1],
-		["max_token_size", -1],
 		["private_jwk", null],
 		["private_jwk", { kty: "RSA" }],
-		["expires_in", 0],
-		["expires_in", -1],
 		["expires_in", "1800"],
-		["bearer_clientid_claim", ""],
-		["apikey_header", "api key"],
-		["apikey_header", ""],
+		["token_prefix", "JWT\r\nX-Admin: a"],
 		["upstream_custom_jwt_header", "X-Custom-Jwt\r\nX-Admin"],
-		["upstream_custom_jwt_header", "X Custom Jwt"],
 		["upstream_custom_jwt_header", "Connection"],
 		["upstream_custom_jwt_header", "content-length"],
 		["upstream_custom_jwt_header", "Proxy"],
 		["upstream_custom_jwt_header", "X-Forwarded-Host"],
-		["upstream_custom_jwt_header", ""],
-		["downstream_custom_jwt_header", "X-Custom-Jwt:"],
-		["verbose", "true"],
-		["verbose", 1],
-		["auth_methods", []],
 		["auth_methods", ["basic", "saml"]],
 		["auth_methods", ["basic", "basic"]],
-		["auth_methods", "basic"],
 		["route_id", 7],
-		["add_claims", "env=production"],
 		["add_claims", { n: 5 }],
-		["add_claims", { "": "x" }],
 		["set_claims", { tenant: null }],
-		["set_claims", ["a"]],
-		["keep_claims", "sub"],
-		["keep_claims", [""]],
 		["keep_claims", { 0: "sub" }],
-		["remove_claims", [7]],
-		["strict_claims", "yes"],
-		["audience", "https://a"],
-		["audience", []],
 		["audience", [""]],
-		["subject", ""],
-		["subject", 7],
-		["not_before", 0.5],
-		["not_before", "5"],
-		["not_before", -86_401],
-		["not_before", 86_401],
 		["not_before", 1800],
-		["cap_expiry", 1],
-		["token_type", ""],
-		["token_type", "at jwt"],
-		["token_type", "at+jwt\n"],
-		["key_id", ""],
-		["algorithm", "none"],
-		["algorithm", "es256"],
 		["algorithm", "RS256"],
-		["active_kid", ""],
 		["active_kid", "other"],
-		["include_x5c", "true"],
-		["reuse_for", -1],
-		["reuse_for", 86_401],
-		["reuse_for", "60"],
-		["bind_request", "POST"],
-		["max_request_body_size", -1],
-		["max_request_body_size", 0],
-		["max_request_body_size", 0.5],
-		["max_request_body_size", 8_388_609],
-		["log_claims", "jti"],
-		["log_claims", [""]],
 	])("when %s is %j", (field, value) => {
 		const parse = () => parseConfig(rawConfig({ [field]: value }));
 		expect(parse).toThrow(invalid());
