@@ -2,7 +2,7 @@
 // First, before anything else takes its time.
 import "./debugger";
 
-import type { Server } from "node:net";
+import { isIPv4, isIPv6, type Server } from "node:net";
 import { availableParallelism } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { InvalidArgumentError, Option, program } from "commander";
@@ -13,6 +13,7 @@ import { checkHealth } from "./health";
 import { warnOfFewFiles } from "./limits";
 import { createListener } from "./listener";
 import { createLog, LOG_LEVELS, type Log, type LogLevel } from "./log";
+import type { MetricsPlace } from "./metrics";
 import { dump, PluginServerRpc } from "./rpc";
 import { keepServing } from "./serving";
 import { listenOnSocket } from "./socket";
@@ -39,7 +40,7 @@ interface Options {
 	logLevel: LogLevel;
 	phaseTimeout: number;
 	idleTimeout: number;
-	metrics?: number | string;
+	metrics?: MetricsPlace;
 	workers: number;
 	/** Whether this is one that another process has started. */
 	worker?: boolean;
@@ -105,9 +106,9 @@ program
 	)
 	.addOption(new Option(WORKER_FLAG).hideHelp())
 	.option(
-		"--metrics <port or path>",
-		"serve Prometheus metrics on this loopback port or unix socket",
-		portOrPath,
+		"--metrics <place>",
+		"serve Prometheus metrics on this loopback port, address and port (such as 0.0.0.0:9542), or unix socket",
+		metricsPlace,
 	);
 
 async function main(): Promise<void> {
@@ -205,11 +206,24 @@ function octal(text: string): number {
 	return Number.parseInt(text, 8);
 }
 
-function portOrPath(text: string): number | string {
-	if (isAbsolute(text)) return text;
-	const port = Number(text);
-	if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-	throw new InvalidArgumentError("A port or an absolute path is expected.");
+/** Where metrics are served: a port is one of the loopback interface. */
+function metricsPlace(text: string): MetricsPlace {
+	if (isAbsolute(text)) return { path: text };
+	const [, address, digits] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+	const port = Number(digits);
+	const host = hostOf(address);
+	if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+	throw new InvalidArgumentError(
+		"A port, an IP address with a port (0.0.0.0:9542, [::]:9542) or an absolute path is expected.",
+	);
+}
+
+/** The address to listen on. IPv6 addresses are in brackets. */
+function hostOf(address: string | undefined): string | undefined {
+	if (address === undefined) return "127.0.0.1";
+	if (isIPv4(address)) return address;
+	const bracketed = /^\[([^%]+)\]$/.exec(address)?.[1];
+	return bracketed && isIPv6(bracketed) ? bracketed : undefined;
 }
 
 function seconds(text: string): number {

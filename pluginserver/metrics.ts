@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerOptions } from "node:http";
-import type { Socket } from "node:net";
+import { BlockList, isIPv6, type Socket } from "node:net";
 import {
 	AggregatorRegistry,
 	Counter,
@@ -22,6 +22,14 @@ import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";
 import type { Workers } from "./workers";
+
+/** Where metrics are served: an address and a TCP port, or the path of a unix socket. */
+export type MetricsPlace = { host: string; port: number } | { path: string };
+
+/** Addresses that only processes of this machine, or of this pod, reach. */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
 
 /** From an HMAC to a phase that runs into its deadline, in seconds. */
 const BUCKETS = [
@@ -77,14 +85,16 @@ function heldFor<T>(life: number, make: () => T): () => T {
  * Serves Prometheus metrics at any path. Whatever prevents this, such as a port that is taken, is logged and tried again
  * at growing intervals: requests do not need metrics.
  *
- * @param where a TCP port of the loopback interface, or the path of a unix socket
+ * Metrics name no client, and hold no key and no token. Whoever connects may still keep Prometheus from it, so an address
+ * that others reach is a warning.
+ *
  * @param socketMode permissions of that socket
  * @param workers whose metrics are added to those of this process
  * @param onServing takes the server once it listens
  * @returns a promise that resolves after the first attempt, successful or not
  */
 export function serveMetrics(
-	where: number | string,
+	where: MetricsPlace,
 	socketMode: number,
 	rpc: PluginServerRpc,
 	log: Log,
@@ -114,8 +124,8 @@ export function serveMetrics(
 		server.timeout = IDLE;
 		keepNewest(server, MAX_CONNECTIONS);
 		try {
-			if (typeof where === "string")
-				await listenOnSocket(server, where, socketMode, log);
+			if ("path" in where)
+				await listenOnSocket(server, where.path, socketMode, log);
 			else await listenOnPort(server, where, log);
 		} catch (error) {
 			server.close();
@@ -123,13 +133,19 @@ export function serveMetrics(
 		}
 		return server;
 	};
+	const on = nameOf(where);
 	const attempt = async (pause: number): Promise<void> => {
 		try {
 			onServing(await listen());
-			log("info", "metrics served", { on: where });
+			log("info", "metrics served", { on });
+			if (isOpen(where))
+				log("warn", "metrics can be read from other machines", {
+					on,
+					hint: "let only Prometheus connect, for example by a NetworkPolicy",
+				});
 		} catch (error) {
 			log("error", "metrics cannot be served", {
-				on: where,
+				on,
 				error: error instanceof Error ? error.message : undefined,
 				next_in: `${pause / 1000}s`,
 			});
@@ -159,12 +175,25 @@ export function countsOf(metrics: Metrics): Metrics {
 	return metrics.filter(({ type }) => counts.includes(type));
 }
 
+/** The place as log lines name it. */
+function nameOf(place: MetricsPlace): string {
+	if ("path" in place) return place.path;
+	const { host, port } = place;
+	return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether other machines reach the place. */
+function isOpen(place: MetricsPlace): boolean {
+	if ("path" in place) return false;
+	return !LOOPBACK.check(place.host, isIPv6(place.host) ? "ipv6" : "ipv4");
+}
+
 async function listenOnPort(
 	server: Server,
-	port: number,
+	{ host, port }: { host: string; port: number },
 	log: Log,
 ): Promise<void> {
-	server.listen(port, "127.0.0.1");
+	server.listen(port, host);
 	await once(server, "listening");
 	// A connection that could not be accepted, for lack of a file descriptor.
 	server.on("error", ({ message }) =>

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { dedicatedServer } from "../../local/gateway/plugin-server";
+import { send } from "../../local/http";
 import ecJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody, SET_HEADER } from "../support/client";
@@ -196,7 +197,7 @@ test("a port that is taken is tried again at growing intervals, while requests a
 	await until("two attempts have failed", () => failures(server).length === 2);
 	expect(failures(server)).toEqual([
 		expect.stringMatching(
-			`^level=error msg="metrics cannot be served" on=${port} error=".*EADDRINUSE.*127.0.0.1:${port}" next_in=1s$`,
+			`^level=error msg="metrics cannot be served" on=127.0.0.1:${port} error=".*EADDRINUSE.*127.0.0.1:${port}" next_in=1s$`,
 		),
 		expect.stringMatching(" next_in=2s$"),
 	]);
@@ -208,6 +209,41 @@ test("a port that is taken is tried again at growing intervals, while requests a
 	);
 	expect((await scrape(port)).get(`${SIGNED}{alg="ES256"}`)).toBe(1);
 	expect(server.lines(/msg=started/)).toHaveLength(1);
+	await server.kill();
+});
+
+test.each([
+	{ host: "0.0.0.0", reachedAt: "127.0.0.2", warnings: 1 },
+	{ host: "[::ffff:0.0.0.0]", reachedAt: "127.0.0.2", warnings: 1 },
+	{ host: "127.0.0.2", reachedAt: "127.0.0.2", warnings: 0 },
+	{ host: "[::ffff:127.0.0.1]", reachedAt: "127.0.0.1", warnings: 0 },
+])(
+	"metrics on the address $host are served there, with $warnings warnings",
+	async ({ host, reachedAt, warnings }) => {
+		const port = await freePort();
+		const where = `${host}:${port}`;
+		const server = await startServer(DEDICATED, ["--metrics", where]);
+		await until("it is started", () => server.output.includes("msg=started"));
+		const { body } = await send(`http://${reachedAt}:${port}/metrics`);
+		expect(body).toContain(`${INSTANCES} 0`);
+		expect(server.lines(/metrics served/)).toEqual([
+			expect.stringContaining(where),
+		]);
+		expect(server.lines(/level=warn.*from other machines.*on=/)).toHaveLength(
+			warnings,
+		);
+		await server.kill();
+	},
+);
+
+test("a port alone is reachable at the loopback address only", async () => {
+	const port = await freePort();
+	const server = await startServer(DEDICATED, ["--metrics", `${port}`]);
+	await until("it is started", () => server.output.includes("msg=started"));
+	expect((await scrape(port)).get(INSTANCES)).toBe(0);
+	const elsewhere = send(`http://127.0.0.2:${port}/metrics`);
+	await expect(elsewhere).rejects.toThrow("ECONNREFUSED");
+	expect(server.lines(/level=warn/)).toEqual([]);
 	await server.kill();
 });
 
