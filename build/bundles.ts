@@ -9,6 +9,7 @@ import {
 import { dirname, join } from "node:path";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 import { packageRoot } from "../schema/package-root";
+import { buildLua } from "./lua";
 import { licenseComment, packagesIn } from "./third-party";
 
 /** The oldest Node.js of `engines` in package.json. */
@@ -51,18 +52,19 @@ const BUNDLES = {
 } satisfies Record<string, BuildOptions>;
 
 /** A bundle's name: an argument of `npm run build`. */
-export type BundleName = keyof typeof BUNDLES;
+export type BundleName = keyof typeof BUNDLES | "lua";
 
 /** All bundles there are. */
-export const BUNDLE_NAMES = Object.keys(BUNDLES) as BundleName[];
+export const BUNDLE_NAMES = [...Object.keys(BUNDLES), "lua"] as BundleName[];
 
 /**
  * Builds a bundle. Each JavaScript file ends with the licence texts of the packages in it, so that it can be handed on
  * alone.
  *
- * @returns esbuild's account of what is in it; paths are relative to the package's folder
+ * @returns an account of what is in it, as esbuild gives it; paths are relative to the package's folder
  */
 export async function bundle(name: BundleName): Promise<Metafile> {
+	if (name === "lua") return buildLua();
 	const root = packageRoot();
 	const { metafile, outputFiles } = await build({
 		...BUNDLES[name],

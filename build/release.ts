@@ -51,6 +51,18 @@ async function main() {
 	copyFileSync(EXECUTABLE, join(FOLDER, executable));
 	copyFileSync(EXECUTABLE_LICENSES, join(FOLDER, `${executable}.LICENSES.txt`));
 	writeBill(executable, server, process.versions.node);
+
+	for (const part of ["handler", "schema"])
+		copyFileSync(
+			join(ROOT, `dist/lua/${part}.lua`),
+			join(FOLDER, `x-custom-jwt-${version}-${part}.lua`),
+		);
+	writeBill(
+		`x-custom-jwt-${version}-handler.lua`,
+		packagesIn([await bundle("lua")]),
+	);
+	const rockspec = `${name}-${version}-1.rockspec`;
+	copyFileSync(join(ROOT, rockspec), join(FOLDER, rockspec));
 	console.log(`wrote ${relative(ROOT, FOLDER)}`);
 }
 
