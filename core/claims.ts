@@ -3,6 +3,7 @@ import type { ConfigFields } from "../schema/fields";
 import type { ClaimTemplate, ClaimTemplates } from "./claim-templates";
 import { copiedClaims } from "./copied-claims";
 import type { Identity } from "./identity";
+import { clientName } from "./incoming-token";
 import type { Claims, Platform } from "./platform";
 import type { Consumer, Service } from "./questions";
 import { type Refusal, refused } from "./refusals";
@@ -129,9 +130,13 @@ function putConfigured(
 			put(claims, one.claim, fill(config, one, lookup));
 	for (const one of set) {
 		const value = fill(config, one, lookup);
-		if (one.claim === "client_id" && text(value) === undefined)
-			throw noValue(one, lookup);
-		put(claims, one.claim, value);
+		if (one.claim === "client_id") {
+			const clientId = clientName(value, config.platform);
+			if (clientId === undefined) throw noValue(one, lookup);
+			put(claims, one.claim, clientId);
+		} else {
+			put(claims, one.claim, value);
+		}
 	}
 }
 
