@@ -8,9 +8,9 @@ import { Connections } from "./connections";
 import { keepHouse, type Timeouts } from "./housekeeping";
 import type { Log } from "./log";
 import type { MetricsPlace } from "./metrics";
-import { closeOutput, isParentLeaving } from "./parent";
+import { closeOutput, isKongEnding, isParentLeaving } from "./parent";
 import { PluginServerRpc } from "./rpc";
-import { listenOnSocket, type Place } from "./socket";
+import { isListening, listenOnSocket, type Place } from "./socket";
 import { Workers } from "./workers";
 
 /** `SIGQUIT` is the stop signal of Kong's image, so containers made of it get that one. */
@@ -79,6 +79,8 @@ export async function runServer(
 	const listener =
 		workers?.createListener(WORKER_PATIENCE) ??
 		createServer((socket) => connections.add(socket));
+	// The server that is there serves Kong meanwhile.
+	if (await isListening(path)) await workers?.ready(WORKER_PATIENCE);
 	place = await listenOnSocket(listener, path, socketMode, log);
 	watch(place, connections, workers, log, stop);
 	warnOfFewFiles(log);
@@ -136,7 +138,7 @@ function watch(
 		}
 		const last = Math.max(lastUsed, events.lastStarted);
 		if (isOutputClosed || performance.now() - last < LAST_REQUEST) return;
-		if (!isParentLeaving()) return;
+		if (!isKongEnding()) return;
 		isOutputClosed = true;
 		closeOutput();
 	}, WATCH_INTERVAL);

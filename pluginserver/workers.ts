@@ -252,18 +252,27 @@ export class Workers {
 
 	/**
 	 * The server of Kong's connections. They wait until all workers take some, or for a while: Kong keeps those it has
-	 * open, so that the first ones should not all come to one process. It listens meanwhile, since a reload of Kong ends
-	 * the plugin server before this one without waiting for it.
+	 * open, so that the first ones should not all come to one process.
 	 *
 	 * @param patience in milliseconds
 	 */
 	createListener(patience: number): Server {
-		const ready = this.#ready(patience);
+		const ready = this.ready(patience);
 		// So that nothing is read here of what a worker is to read.
 		return createServer({ pauseOnConnect: true }, async (socket) => {
 			await ready;
 			this.#dispatch(socket);
 		});
+	}
+
+	/** Waits until all workers take connections, or for a while, in milliseconds. */
+	async ready(patience: number): Promise<void> {
+		const end = performance.now() + patience;
+		while (
+			![...this.#workers].every((one) => one.isReady) &&
+			performance.now() < end
+		)
+			await sleep(5);
 	}
 
 	/** How many connections the workers have. */
@@ -300,15 +309,6 @@ export class Workers {
 			if (performance.now() > deadline) this.#kill();
 			await sleep(10);
 		}
-	}
-
-	async #ready(patience: number): Promise<void> {
-		const end = performance.now() + patience;
-		while (
-			![...this.#workers].every((one) => one.isReady) &&
-			performance.now() < end
-		)
-			await sleep(5);
 	}
 
 	#kill(): void {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { dedicatedServer } from "../../local/gateway/plugin-server";
+import { isKongEnding } from "../../pluginserver/parent";
 import { Client } from "../support/client";
 import { runServer, temporaryFolder, until } from "../support/server";
 
@@ -86,4 +87,25 @@ test("a server closes its output, and goes on, when Kong's worker shuts down and
 	expect(await client.startInstance({})).toBeGreaterThan(0);
 	await client.close();
 	server.shell.kill("SIGKILL");
+});
+
+test("Kong ends when all its workers are shutting down, and does not when it reloads", async () => {
+	const start = async (name: string) => {
+		const worker = spawn("sleep", ["60"], { argv0: name });
+		await once(worker, "spawn");
+		return worker;
+	};
+	const end = async (worker: ChildProcess) => {
+		worker.kill();
+		await once(worker, "exit");
+	};
+	const old = await start("nginx: worker process is shutting down");
+	expect(isKongEnding(old.pid)).toBe(true);
+	const next = await start("nginx: worker process");
+	expect(isKongEnding(old.pid)).toBe(false);
+	expect(isKongEnding(next.pid)).toBe(false);
+	await end(next);
+	expect(isKongEnding(old.pid)).toBe(true);
+	await end(old);
+	expect(isKongEnding(old.pid)).toBe(false);
 });
