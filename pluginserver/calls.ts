@@ -1,14 +1,22 @@
 /** What the plugin asks and decides, as calls of Kong's PDK. */
+import { isPromise } from "node:util/types";
 import type { Decision } from "../core/decisions";
 import type { Question } from "../core/questions";
 import { refused } from "../core/refusals";
 import { pathOf } from "../core/url";
+import { refusal } from "../plugins/x-custom-jwt/errors";
 import { EncodedAnswer } from "../plugins/x-custom-jwt/facts";
 import { logLine } from "../plugins/x-custom-jwt/log-line";
 import { digestOf } from "./body";
 import { type FrameWriter, framesOf, TOO_LONG } from "./frames";
+import type { Instance } from "./instances";
 import { type Json, PDK, type PdkMethod, RpcReturn } from "./messages";
 import { decode } from "./protobuf";
+
+export type { Decision };
+
+/** The phases of the plugin (Kong: a plugin server tells them). */
+export const PHASES = ["access"];
 
 /** A frame that Kong answered with. */
 export type Result = Buffer | typeof TOO_LONG;
@@ -17,6 +25,33 @@ export type Result = Buffer | typeof TOO_LONG;
 export interface Call {
 	frames: Buffer;
 	answer(result: Result): unknown;
+}
+
+/**
+ * Lets the plugin decide about a request. Whatever it does, there is a decision.
+ *
+ * @param exchange makes PDK calls; resolves with their results, in their order
+ */
+export async function decisionOf(
+	{ decide }: Instance,
+	phase: string,
+	exchange: (calls: Call[]) => Promise<Result[]>,
+): Promise<Decision> {
+	try {
+		if (!PHASES.includes(phase))
+			throw refused("unexpected", { what: `phase ${phase}` });
+		return await decide(async (questions) => {
+			const calls = questions.map(callFor);
+			const results = await exchange(calls);
+			const answers = calls.map((call, index) =>
+				call.answer(results[index] as Result),
+			);
+			// Few are still to come: of bodies that Kong keeps in files.
+			return answers.some(isPromise) ? Promise.all(answers) : answers;
+		});
+	} catch (thrown) {
+		return refusal(thrown, { verbose: false });
+	}
 }
 
 /** So many arguments Kong reads of a query, unless told otherwise. */

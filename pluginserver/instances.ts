@@ -1,9 +1,9 @@
+import { randomInt } from "node:crypto";
 import type { Decision } from "../core/decisions";
 import { misconfigured } from "../core/refusals";
 import { Name, Plugin } from "../plugins/x-custom-jwt";
 import { refusal, toRefusal } from "../plugins/x-custom-jwt/errors";
 import type { Ask } from "../plugins/x-custom-jwt/facts";
-import { uniqueIds } from "./ids";
 import type { Log } from "./log";
 
 /** One configuration of the plugin, started by one of Kong's workers. */
@@ -121,6 +121,27 @@ export class Instances {
 		for (const { id, lastUsed } of this.#instances.values())
 			if (lastUsed < least) this.close(id);
 	}
+}
+
+/** The largest `int32`. */
+const MAX_ID = 2 ** 31 - 1;
+
+/**
+ * Makes positive ids of 32 bits (Kong: pluginsocket.proto) that do not repeat. They start anywhere:
+ * Kong's workers keep the ids of an earlier process, and one that fits again would reach another entry's key.
+ *
+ * @returns a function that gives the next id
+ * @throws when all were given
+ */
+function uniqueIds(): () => number {
+	let last = randomInt(MAX_ID);
+	let given = 0;
+	return () => {
+		if (given === MAX_ID) throw new Error("no instance ids left");
+		given += 1;
+		last = (last % MAX_ID) + 1;
+		return last;
+	};
 }
 
 function prepare(name: string | undefined, json: Buffer | string | undefined) {

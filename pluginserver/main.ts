@@ -2,7 +2,7 @@
 // First, before anything else takes its time.
 import "./debugger";
 
-import { isIPv4, isIPv6, type Server } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { InvalidArgumentError, Option, program } from "commander";
@@ -10,24 +10,15 @@ import { Version } from "../plugins/x-custom-jwt";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { keepDebuggerClosed } from "./debugger";
 import { checkHealth } from "./health";
-import { warnOfFewFiles } from "./limits";
-import { createListener } from "./listener";
-import { createLog, LOG_LEVELS, type Log, type LogLevel } from "./log";
+import { createLog, LOG_LEVELS, type LogLevel } from "./log";
 import type { MetricsPlace } from "./metrics";
-import { dump, PluginServerRpc } from "./rpc";
-import { keepServing } from "./serving";
-import { listenOnSocket } from "./socket";
-import { runWorker, WorkerRpc } from "./worker";
-import { WORKER_FLAG, Workers } from "./workers";
-
-/** `SIGQUIT` is the stop signal of Kong's image, so containers made of it get that one. */
-const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
+import { dump } from "./rpc";
+import { runServer } from "./server";
+import { runWorker } from "./worker";
+import { WORKER_FLAG } from "./workers";
 
 /** More is a mistake. */
 const MAX_WORKERS = 64;
-
-/** How long workers may take to start, and to end when they should have ended, in milliseconds. */
-const WORKER_PATIENCE = 2000;
 
 interface Options {
 	kongPrefix: string;
@@ -133,60 +124,13 @@ async function main(): Promise<void> {
 		);
 
 	await keepDebuggerClosed(log);
-	const phaseTimeout = options.phaseTimeout * 1000;
-	const idleTimeout = options.idleTimeout * 1000;
-	if (options.worker) {
-		const workerLog: Log = (level, message, fields) =>
-			log(level, message, { worker: process.pid, ...fields });
-		const rpc = new WorkerRpc();
-		const stop = keepServing(rpc, workerLog, phaseTimeout, idleTimeout, () =>
-			rpc.leave(),
-		);
-		// Of a terminal, or a service manager, which signal all processes.
-		for (const signal of SIGNALS) process.on(signal, stop);
-		const wantsMetrics = options.metrics !== undefined;
-		runWorker(rpc, workerLog, stop, idleTimeout, wantsMetrics);
-		return;
-	}
-
-	const rpc = new PluginServerRpc(log);
-	const servers: Server[] = [];
-	// Removes their sockets.
-	const close = () => {
-		for (const server of servers) server.close();
+	const { socketMode, workers, metrics } = options;
+	const timeouts = {
+		phase: options.phaseTimeout * 1000,
+		idle: options.idleTimeout * 1000,
 	};
-	process.once("exit", close);
-	let workers: Workers | undefined;
-	const stop = keepServing(rpc, log, phaseTimeout, idleTimeout, (signal) => {
-		close();
-		return workers?.stop(signal, phaseTimeout + WORKER_PATIENCE);
-	});
-	// Before the sockets are there, so that none of them is left behind.
-	for (const signal of SIGNALS) process.on(signal, stop);
-
-	if (options.workers > 1) {
-		const cores = availableParallelism();
-		if (options.workers > cores)
-			log("warn", "more workers than cores", {
-				workers: options.workers,
-				cores,
-			});
-		workers = new Workers(options.workers - 1, rpc, log);
-	}
-	const listener =
-		workers?.createListener(WORKER_PATIENCE) ?? createListener(rpc, log);
-	await listenOnSocket(listener, path, options.socketMode, log);
-	servers.push(listener);
-	warnOfFewFiles(log);
-	if (options.metrics !== undefined) {
-		// Loaded only when wanted: it would be a tenth of the memory.
-		const { serveMetrics } = require("./metrics") as typeof import("./metrics");
-		const { metrics, socketMode } = options;
-		await serveMetrics(metrics, socketMode, rpc, log, workers, (server) =>
-			servers.push(server),
-		);
-	}
-	log("info", "started", { socket: path, version: Version, pid: process.pid });
+	if (options.worker) runWorker(log, timeouts, metrics !== undefined);
+	else await runServer({ path, socketMode, timeouts, workers, metrics }, log);
 }
 
 /** How many processes share the work. */

@@ -17,7 +17,7 @@ import {
 	type Signed,
 	signedChannel,
 } from "../plugins/x-custom-jwt/diagnostics";
-import type { Metrics } from "./between";
+import type { Metrics } from "./ipc";
 import type { Log } from "./log";
 import type { PluginServerRpc } from "./rpc";
 import { listenOnSocket } from "./socket";

@@ -1,13 +1,11 @@
 import { Name, Priority, Version } from "../plugins/x-custom-jwt";
 import { kongEntityFields } from "../schema/kong";
+import { PHASES } from "./calls";
 import { Events } from "./events";
 import { type Instance, Instances } from "./instances";
 import type { Log } from "./log";
 import type { RpcCall, RpcReturn } from "./messages";
 import type { Of } from "./protobuf";
-
-/** The phases of the plugin (Kong: a plugin server tells them). */
-export const PHASES = ["access"];
 
 const SCHEMA = { name: Name, fields: kongEntityFields };
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { checkFolders } from "./folders";
 import type { Log } from "./log";
 
@@ -10,6 +11,14 @@ const MAX_PATH = 107;
 
 /** Connections that wait to be taken; the kernel makes it its own limit. Kong answers 500 beyond (Kong fact). */
 const BACKLOG = 65_535;
+
+/** The place of a server's socket in the file system. */
+export interface Place {
+	/** Whether the socket of another server is there, to which Kong connects from now on. */
+	isTaken(): boolean;
+	/** Gives the place up, if it is not taken, and takes the connections that were made so far, then no more. */
+	leave(): Promise<void>;
+}
 
 /**
  * Listens on a unix socket that only those in `mode` can connect to, from its first moment on. The socket
@@ -25,7 +34,7 @@ export async function listenOnSocket(
 	path: string,
 	mode: number,
 	log: Log,
-): Promise<void> {
+): Promise<Place> {
 	const temporary = `${path}.${process.pid}`;
 	if (temporary.length > MAX_PATH)
 		throw new Error(
@@ -49,10 +58,10 @@ export async function listenOnSocket(
 	await listening;
 	const { ino } = lstatSync(temporary);
 	renameSync(temporary, path);
+	const inodeThere = () => lstatSync(path, { throwIfNoEntry: false })?.ino;
 	// Node.js would remove it by the name it had; another server may have taken its place.
 	const remove = () => {
-		if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino)
-			rmSync(path, { force: true });
+		if (inodeThere() === ino) rmSync(path, { force: true });
 	};
 	server.once("close", remove);
 	process.once("exit", remove);
@@ -60,6 +69,30 @@ export async function listenOnSocket(
 	server.on("error", ({ message }) =>
 		log("error", "no connection", { error: message }),
 	);
+	return {
+		isTaken: () => ![undefined, ino].includes(inodeThere()),
+		async leave() {
+			remove();
+			await takeWaiting(server);
+			server.close();
+		},
+	};
+}
+
+/** Resolves when no connection waits to be taken, of which Node.js takes one in each turn of its event loop. */
+async function takeWaiting(server: Server): Promise<void> {
+	let hasTaken = true;
+	const note = () => {
+		hasTaken = true;
+	};
+	server.on("connection", note);
+	while (hasTaken) {
+		hasTaken = false;
+		// The second turn is a whole one.
+		await turn();
+		await turn();
+	}
+	server.off("connection", note);
 }
 
 /** Makes the folder itself, not those above it: Kong's prefix may be one that everybody can write to. */

@@ -1,16 +1,17 @@
 /** A further process of a plugin server: it serves the connections that the first process hands to it. */
 import type { Socket } from "node:net";
+import { Connections } from "./connections";
+import { keepHouse, type Timeouts } from "./housekeeping";
+import type { Instance } from "./instances";
 import {
 	Asked,
 	type FromWorker,
 	type HandedInstance,
 	type ToWorker,
-} from "./between";
-import { Connection } from "./connection";
-import type { Instance } from "./instances";
+} from "./ipc";
 import type { Log } from "./log";
 import { type Later, PluginServerRpc } from "./rpc";
-import type { Stop } from "./serving";
+import { SIGNALS } from "./server";
 
 /** Closed connections are told together once in so many milliseconds. */
 const TELL_INTERVAL = 50;
@@ -61,9 +62,10 @@ export class WorkerRpc extends PluginServerRpc {
 		if (instances.length > 0) say({ say: "used", instances });
 	}
 
-	/** Tells it that new connections are better off elsewhere. */
-	leave(): void {
-		say({ say: "leaving" });
+	/** Resolves when the first process hands over no more connections, and all that it did have come. */
+	async leave(): Promise<void> {
+		if (process.connected)
+			await this.#asked.ask((ask) => say({ say: "leaving", ask }));
 	}
 
 	protected override start(
@@ -91,20 +93,23 @@ export class WorkerRpc extends PluginServerRpc {
 /**
  * Serves what the first process hands over, until it says stop or is gone.
  *
- * @param stop ends this process when its events have ended
- * @param idleTimeout in milliseconds
  * @param wantsMetrics whether they may be asked for
  * @throws when this process was started by hand
  */
 export function runWorker(
-	rpc: WorkerRpc,
-	log: Log,
-	stop: Stop,
-	idleTimeout: number,
+	processLog: Log,
+	timeouts: Timeouts,
 	wantsMetrics: boolean,
 ): void {
 	if (!process.connected)
 		throw new Error("a worker is started by the plugin server itself");
+	const log: Log = (level, message, fields) =>
+		processLog(level, message, { worker: process.pid, ...fields });
+	const rpc = new WorkerRpc();
+	const connections = new Connections(rpc, log);
+	const stop = keepHouse(connections, log, timeouts, () => rpc.leave());
+	// Of a terminal, or a service manager, which signal all processes.
+	for (const signal of SIGNALS) process.on(signal, stop);
 	const metrics = wantsMetrics
 		? (require("./metrics") as typeof import("./metrics")).collectMetrics(rpc)
 		: undefined;
@@ -123,7 +128,7 @@ export function runWorker(
 				say({ say: "taken" });
 				// None when it was closed before it could be handed over.
 				if (!socket) return countClosed();
-				new Connection(socket, rpc, log);
+				connections.add(socket);
 				socket.once("close", countClosed);
 				return;
 			case "instance":
@@ -138,11 +143,13 @@ export function runWorker(
 				});
 			case "ping":
 				return say({ say: "pong" });
+			case "retire":
+				return connections.retire();
 			case "stop":
 				return stop(message.signal);
 		}
 	});
 	process.once("disconnect", () => stop("the first process is gone"));
-	setInterval(() => rpc.tellUsed(), idleTimeout / 20);
+	setInterval(() => rpc.tellUsed(), timeouts.idle / 20);
 	say({ say: "ready" });
 }

@@ -4,17 +4,16 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { isSea } from "node:sea";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Connections } from "./connections";
+import { NO_DEBUGGER } from "./debugger";
 import {
 	Asked,
 	type FromWorker,
 	type HandedInstance,
 	type Metrics,
 	type ToWorker,
-} from "./between";
-import { Connection } from "./connection";
-import { NO_DEBUGGER } from "./debugger";
+} from "./ipc";
 import type { Log } from "./log";
-import type { PluginServerRpc } from "./rpc";
 
 /** Connections that wait to be handed to one worker; further ones go to another process. */
 const MAX_WAITING = 64;
@@ -120,7 +119,7 @@ class Worker {
 					return this.#takePong();
 				case "leaving":
 					this.#isLeaving = true;
-					return;
+					break;
 				case "ready":
 					this.isReady = true;
 			}
@@ -228,7 +227,6 @@ export class Workers {
 	readonly #handed = new Map<number, HandedInstance>();
 	/** Counts of those that ended. */
 	#past: Promise<Metrics> = Promise.resolve([]);
-	#ownConnections = 0;
 	#isStopping = false;
 	/** How many have ended that should not have. */
 	ended = 0;
@@ -236,10 +234,10 @@ export class Workers {
 	/** @param count how many workers there are, beside this process */
 	constructor(
 		count: number,
-		readonly rpc: PluginServerRpc,
+		readonly own: Connections,
 		readonly log: Log,
 	) {
-		const { instances } = rpc;
+		const { instances } = own.rpc;
 		instances.onStart = ({ id, started }, name, json) =>
 			this.#handed.set(id, { id, started, name, config: json?.toString() });
 		instances.onClose = (id) => {
@@ -254,18 +252,34 @@ export class Workers {
 
 	/**
 	 * The server of Kong's connections. They wait until all workers take some, or for a while: Kong keeps those it has
-	 * open, so that the first ones should not all come to one process. It listens meanwhile, since a reload of Kong ends
-	 * the plugin server before this one without waiting for it.
+	 * open, so that the first ones should not all come to one process.
 	 *
 	 * @param patience in milliseconds
 	 */
 	createListener(patience: number): Server {
-		const ready = this.#ready(patience);
+		const ready = this.ready(patience);
 		// So that nothing is read here of what a worker is to read.
 		return createServer({ pauseOnConnect: true }, async (socket) => {
 			await ready;
 			this.#dispatch(socket);
 		});
+	}
+
+	/** Waits until all workers take connections, or for a while, in milliseconds. */
+	async ready(patience: number): Promise<void> {
+		const end = performance.now() + patience;
+		while (
+			![...this.#workers].every((one) => one.isReady) &&
+			performance.now() < end
+		)
+			await sleep(5);
+	}
+
+	/** How many connections the workers have. */
+	get connections(): number {
+		let sum = 0;
+		for (const worker of this.#workers) sum += worker.connections;
+		return sum;
 	}
 
 	/** The metrics of all workers there are, and the counts of those that ended, as they told them last. */
@@ -275,6 +289,11 @@ export class Workers {
 		const past = this.#past;
 		const told = await Promise.all(ready.map((worker) => worker.askMetrics()));
 		return [...told.filter((metrics) => metrics !== undefined), await past];
+	}
+
+	/** Moves Kong's connections to another server. */
+	retire(): void {
+		for (const worker of this.#workers) worker.say({ say: "retire" });
 	}
 
 	/**
@@ -290,15 +309,6 @@ export class Workers {
 			if (performance.now() > deadline) this.#kill();
 			await sleep(10);
 		}
-	}
-
-	async #ready(patience: number): Promise<void> {
-		const end = performance.now() + patience;
-		while (
-			![...this.#workers].every((one) => one.isReady) &&
-			performance.now() < end
-		)
-			await sleep(5);
 	}
 
 	#kill(): void {
@@ -356,24 +366,19 @@ export class Workers {
 		for (const worker of this.#workers)
 			if (
 				worker.canTake &&
-				worker.connections < (least?.connections ?? this.#ownConnections)
+				worker.connections < (least?.connections ?? this.own.size)
 			)
 				least = worker;
-		if (least) least.take(socket);
-		else this.#take(socket);
-	}
-
-	#take(socket: Socket): void {
-		this.#ownConnections += 1;
-		socket.once("close", () => {
-			this.#ownConnections -= 1;
-		});
-		new Connection(socket, this.rpc, this.log);
+		if (least) {
+			least.take(socket);
+			return;
+		}
+		this.own.add(socket);
 		socket.resume();
 	}
 
 	#hear(message: FromWorker, worker: Worker): void {
-		const { instances } = this.rpc;
+		const { instances } = this.own.rpc;
 		const answer = (ask: number, id: number) =>
 			worker.say({ say: "instance", ask, instance: this.#handed.get(id) });
 		switch (message.say) {
@@ -392,6 +397,10 @@ export class Workers {
 			case "close":
 				instances.close(message.id);
 				answer(message.ask, message.id);
+				break;
+			case "leaving":
+				for (const socket of worker.takeBack()) this.#dispatch(socket);
+				answer(message.ask, 0);
 				break;
 			case "used":
 				for (const [id, lastUsed] of message.instances)

@@ -382,7 +382,6 @@ describe("client_id", () => {
 	test.each([
 		["absent", "$(consumer.custom_id)", undefined],
 		["empty", "$(consumer.custom_id)", ""],
-		["a number", "$(consumer.custom_id)", 42],
 		["an array", "$(consumer.custom_id)", ["alice"]],
 		["an empty default", "$(consumer.custom_id or '')", undefined],
 	])("is never set to nothing, but refused with 401: %s", (_, text, value) => {
@@ -391,6 +390,12 @@ describe("client_id", () => {
 		expect(refusal(() => claimsOf({}, config, { values }))).toEqual(
 			unauthorized("claim client_id: "),
 		);
+	});
+
+	test("takes an integer as its digits", () => {
+		const config = { set_claims: { client_id: "$(claims.azp)" } };
+		const values = { "claims.azp": 42 };
+		expect(claimsOf({}, config, { values })).toHaveProperty("client_id", "42");
 	});
 
 	test.each(["", "42", '["a"]', "null"])(

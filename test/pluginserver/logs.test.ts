@@ -5,8 +5,8 @@ import {
 	stockServer,
 } from "../../local/gateway/plugin-server";
 import { logLine } from "../../plugins/x-custom-jwt/log-line";
-import { warnOfFewFiles } from "../../pluginserver/limits";
 import { createLog, LOG_LEVELS } from "../../pluginserver/log";
+import { warnOfFewFiles } from "../../pluginserver/server";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import rsaJwk from "../../test-keys/RS256-jwk-private.json";
 import { clientOf, nobody, SET_HEADER, StockClient } from "../support/client";

@@ -117,6 +117,12 @@ function askAll(clients: Client[]) {
 	);
 }
 
+/** Signals a worker; process 0 would be all of this test's own. */
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+	if (!pid) throw new Error("there is no such worker");
+	process.kill(pid, name);
+}
+
 const isAlive = (pid: number) => existsSync(`/proc/${pid}`);
 
 test.each(["0", "x", "-1", "1.5", "65", ""])(
@@ -170,8 +176,8 @@ test.each([
 		});
 	// All are where they belong when each has answered.
 	for (const client of clients) await client.call({ cmd_get_plugin_names: {} });
-	const [first = 0] = workersOf(server);
-	process.kill(first, "SIGKILL");
+	const [first] = workersOf(server);
+	signal(first, "SIGKILL");
 	await until("its connections close", () => ends.closed >= 10);
 	for (const client of clients) await client.call({ cmd_get_plugin_names: {} });
 	expect(ends.closed).toBe(10);
@@ -271,7 +277,7 @@ test(`each request has its own route's token while workers are killed ${KILLS} t
 	for (let kill = 0; kill < KILLS; kill++) {
 		const started = workersOf(server);
 		const alive = started.filter(isAlive);
-		process.kill(alive[kill % alive.length] ?? 0, "SIGKILL");
+		signal(alive[kill % alive.length], "SIGKILL");
 		await load.untilSigned();
 		await until(
 			"there is another",
@@ -291,12 +297,12 @@ test("no connection hangs whose worker is killed before it has it", async () => 
 	const server = await startWorkers();
 	const [worker = 0] = workersOf(server);
 	// It takes none of those that are meant for it.
-	process.kill(worker, "SIGSTOP");
+	signal(worker, "SIGSTOP");
 	const clients = await Promise.all(
 		Array.from({ length: 5 * PROCESSES }, () => server.connect()),
 	);
 	const answers = askAll(clients);
-	process.kill(worker, "SIGKILL");
+	signal(worker, "SIGKILL");
 	const lost = (await answers).filter((answer) => answer !== "answered");
 	// One at most is on its way; Kong repeats it.
 	expect(lost.length).toBeLessThanOrEqual(1);
@@ -307,7 +313,7 @@ test("a worker that hangs is left alone by new connections, killed and replaced"
 	const where = join(temporaryFolder(), "m.sock");
 	const server = await startWorkers(["--metrics", where]);
 	const [worker = 0] = workersOf(server);
-	process.kill(worker, "SIGSTOP");
+	signal(worker, "SIGSTOP");
 	const clients = await Promise.all(
 		Array.from({ length: 5 * PROCESSES }, () => server.connect()),
 	);
@@ -353,7 +359,7 @@ test("a worker that ends at its start is started again at ever longer intervals"
 	const server = await startWorkers([], [node, copy]);
 	const [worker = 0] = workersOf(server);
 	writeFileSync(copy, "process.exit(3)");
-	process.kill(worker, "SIGKILL");
+	signal(worker, "SIGKILL");
 	await until("three ended", () => server.lines(/reason=3/).length === 3);
 	const pauses = server
 		.lines(/reason=3/)
@@ -372,7 +378,7 @@ test("a worker that is told to stop finishes its events, and no new connection c
 		clients.map((client) => startBusy(client, id)),
 	);
 	const [worker = 0] = workersOf(server);
-	process.kill(worker, "SIGTERM");
+	signal(worker, "SIGTERM");
 	await until("it stops", () => server.output.includes("msg=stopping"));
 	for (let count = 0; count < 3; count++) {
 		const others = await connectToAll(server);
@@ -412,10 +418,10 @@ test("a worker that ends during a scrape is not counted twice, nor one that does
 		);
 	expect(await tokens()).toBe(PROCESSES);
 	const [silent = 0, killed = 0] = workersOf(server);
-	process.kill(silent, "SIGSTOP");
+	signal(silent, "SIGSTOP");
 	const counted = tokens();
 	await sleep(200);
-	process.kill(killed, "SIGKILL");
+	signal(killed, "SIGKILL");
 	expect(await counted).toBe(PROCESSES);
 	expect(await tokens()).toBe(PROCESSES);
 });
@@ -445,7 +451,7 @@ test("metrics are of all processes, and do not forget what a killed worker count
 	expect(await counts()).toEqual(expected);
 	for (let kill = 0; kill < 2; kill++) {
 		const started = workersOf(server);
-		process.kill(started.at(-1) ?? 0, "SIGKILL");
+		signal(started.at(-1), "SIGKILL");
 		await until(
 			"there is another",
 			() => workersOf(server).length > started.length,
@@ -493,9 +499,9 @@ test("workers end with the first process, and finish their events", async () => 
 test("a worker that hangs does not keep Kong from seeing that the first process is gone", async () => {
 	const server = await startWorkers();
 	const [worker = 0] = workersOf(server);
-	process.kill(worker, "SIGSTOP");
+	signal(worker, "SIGSTOP");
 	await server.kill();
-	process.kill(worker, "SIGCONT");
+	signal(worker, "SIGCONT");
 	await until("they end", () => !workersOf(server).some(isAlive));
 });
 

@@ -26,6 +26,8 @@ export type ToWorker =
 	| { say: "metrics"; ask: number }
 	/** Whether it is there. */
 	| { say: "ping" }
+	/** Another server has taken over. */
+	| { say: "retire" }
 	| { say: "stop"; signal: string };
 
 /** Said by a worker. `ask` numbers what is to be answered. */
@@ -35,8 +37,8 @@ export type FromWorker =
 	| { say: "pong" }
 	/** It has imported the key of an instance, of which there may be many, and each takes its time. */
 	| { say: "has" }
-	/** It was told to stop, and wants no more connections. */
-	| { say: "leaving" }
+	/** It was told to stop, and wants no more connections. The answer, which has no instance, comes behind the last one. */
+	| { say: "leaving"; ask: number }
 	/** It has the connection that was handed to it. */
 	| { say: "taken" }
 	/** So many of its connections have closed since it said so last. */

@@ -1,9 +1,0 @@
-declare module "postject" {
-	/** Puts a resource into an executable file, in place. */
-	export function inject(
-		file: string,
-		resource: string,
-		data: Buffer,
-		options: { sentinelFuse: string },
-	): Promise<void>;
-}
