@@ -80,6 +80,15 @@ test("values, policy and monitor mean the same pods and the same port", () => {
 		/^ --metrics 0\.0\.0\.0:(\d+)$/.exec(env[command].slice(base.length)) ?? [];
 	expect(env[command]).toBe(`${base} --metrics 0.0.0.0:${port}`);
 
+	// README.md appends to the sidecar's command by number.
+	const [sidecar] = parse(read("deploy/kubernetes/kic/values.yaml")).gateway
+		.deployment.initContainers;
+	const { length } = sidecar.command;
+	for (const [index, value] of ["--metrics", `0.0.0.0:${port}`].entries())
+		expect(read("deploy/monitoring/README.md")).toContain(
+			`initContainers[0].command[${length + index}]=${value}'`,
+		);
+
 	const policy = inFolder("network-policy.yaml");
 	validateManifest(policy);
 	expect(policy.spec.podSelector.matchLabels).toEqual(podLabels);
