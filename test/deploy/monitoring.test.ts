@@ -3,17 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import GithubSlugger from "github-slugger";
 import { parse } from "yaml";
+import { REFUSALS } from "../../core/refusals";
+import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
-import { REFUSALS } from "../../schema/refusals";
 import { validateManifest } from "../support/manifests";
 import { queries, ruleFile } from "../support/monitoring";
-import {
-	dedicatedServer,
-	startServer,
-	temporaryFolder,
-	until,
-} from "../support/server";
+import { startServer, temporaryFolder, until } from "../support/server";
 
 const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
 const inFolder = (file: string) => parse(read(`deploy/monitoring/${file}`));
