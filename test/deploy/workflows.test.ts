@@ -68,8 +68,17 @@ test("a release comes from a tag, waits for its owners, and proves where it come
 	expect(writers).toHaveLength(2);
 	for (const { environment } of writers ?? [])
 		expect(environment).toBe("release");
+	// No package's install script, and no test, runs where the files of a release are built.
+	const commands = (release?.jobs ?? []).map(({ steps }) =>
+		steps.flatMap(({ run }) => run ?? []),
+	);
+	const building = commands.find((list) => list.includes("npm run release"));
+	expect(
+		building?.filter((run) => /npm (ci|cit|install)|\.ci\/run/.test(run)),
+	).toEqual(["npm ci --ignore-scripts"]);
 	for (const line of [
 		"run: bash .ci/run",
+		"npm ci --ignore-scripts",
 		"npm publish release/*.tgz --provenance",
 		"actions/attest-build-provenance@",
 		"SHA256SUMS",

@@ -27,7 +27,22 @@ interface Definition {
 /** Both kinds of a custom plugin's object. */
 const PLUGIN = "configuration.konghq.com/v1";
 
-const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+/** Patterns of definitions are those of Go, which has `(?i)`. */
+const regExp = Object.assign(
+	(pattern: string) =>
+		new RegExp(
+			pattern.replace("(?i)", ""),
+			pattern.includes("(?i)") ? "iu" : "u",
+		),
+	{ code: "go" },
+);
+
+const ajv = new Ajv({
+	strict: false,
+	validateFormats: false,
+	allErrors: true,
+	code: { regExp },
+});
 
 const TEXT = { type: "string", minLength: 1 };
 
