@@ -81,7 +81,9 @@ function comparable(decision: Decision) {
 }
 
 function plain(message: string): string {
-	return /^[ -~]{0,900}$/.test(message) ? message : "of other characters";
+	return /^(?!.*\\[ux])[ -~]{0,900}$/.test(message)
+		? message
+		: "of other characters";
 }
 
 function readToken([name, value]: [string, string]) {
