@@ -23,7 +23,7 @@ function afterCharacter(text: string, at: number): number | undefined {
 
 /** Whether a text is ASCII, as most are. */
 function isAscii(text: string): boolean {
-	return string.find(text, "[\x80-\xff]") === undefined;
+	return string.find(text, "[^%z\x01-\x7f]") === undefined;
 }
 
 /** Whether a text's bytes are UTF-8. */
@@ -39,30 +39,42 @@ export function isWellFormed(text: string): boolean {
 	return isUtf8(text) && string.find(text, "\uFFFD", 1, true) === undefined;
 }
 
-/** Lua patterns of UTF-8 that cannot be seen: C1 controls, spaces, and what changes the order of text. */
+/**
+ * Lua patterns of UTF-8 that cannot be seen: C1 controls, spaces, and what changes the order of text. Bytes are in
+ * hexadecimal, as text here has characters only.
+ */
 const INVISIBLE = [
 	"[%z\x01-\x20\x7f]",
-	"\xc2[\x80-\xa0\xad]",
-	"\xcd\x8f",
-	"\xd8\x9c",
-	"\xe1\x85[\x9f\xa0]",
-	"\xe1\x9a\x80",
-	"\xe1\x9e[\xb4\xb5]",
-	"\xe1\xa0[\x8b-\x8f]",
-	"\xe2\x80[\x80-\x8f\xa8-\xaf]",
-	"\xe2\x81[\x9f-\xaf]",
-	"\xe3\x80\x80",
-	"\xe3\x85\xa4",
-	"\xee[\x80-\xbf]",
-	"\xef[\x80-\xa3]",
-	"\xef\xb8[\x80-\x8f]",
-	"\xef\xbb\xbf",
-	"\xef\xbe\xa0",
-	"\xef\xbf[\xb0-\xbf]",
-	"\xf0\x9b\xb2[\xa0-\xa3]",
-	"\xf0\x9d\x85[\xb3-\xba]",
-	"[\xf3\xf4][\x80-\xbf]",
+	...[
+		"c2[80-a0ad]",
+		"cd8f",
+		"d89c",
+		"e185[9fa0]",
+		"e19a80",
+		"e19e[b4b5]",
+		"e1a0[8b-8f]",
+		"e280[80-8fa8-af]",
+		"e281[9f-af]",
+		"e38080",
+		"e385a4",
+		"ee[80-bf]",
+		"ef[80-a3]",
+		"efb8[80-8f]",
+		"efbbbf",
+		"efbea0",
+		"efbf[b0-bf]",
+		"f09bb2[a0-a3]",
+		"f09d85[b3-ba]",
+		"[f3f4][80-bf]",
+	].map((pattern) => inBytes(pattern)),
 ];
+
+function inBytes(this: void, pattern: string): string {
+	const [bytes] = string.gsub(pattern, "%x%x", (byte) =>
+		string.char(Number(`0x${byte}`)),
+	);
+	return bytes;
+}
 
 /** See `Platform.isVisible`. */
 export function isVisible(text: string): boolean {
