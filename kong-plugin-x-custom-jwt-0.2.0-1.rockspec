@@ -3,7 +3,7 @@ rockspec_format = "3.0"
 package = "kong-plugin-x-custom-jwt"
 version = "0.2.0-1"
 source = {
-  url = "https://registry.npmjs.org/kong-plugin-x-custom-jwt/-/kong-plugin-x-custom-jwt-0.2.0.tgz",
+  url = "file://kong-plugin-x-custom-jwt-0.2.0.tgz",
   dir = "package",
 }
 description = {

@@ -28,12 +28,12 @@ describe("the rockspec", () => {
 		);
 	});
 
-	test("is of this version, and of its package in npm's registry", () => {
+	test("is of this version, and of the package of the release beside it", () => {
 		expect(rockspec).toMatchObject({
 			package: name,
 			version: `${version}-1`,
 			source: {
-				url: `https://registry.npmjs.org/${name}/-/${name}-${version}.tgz`,
+				url: `file://${name}-${version}.tgz`,
 				dir: "package",
 			},
 			description: { license },
