@@ -3,10 +3,10 @@ import { compactVerify, type JWTPayload } from "jose";
 import { decodeToken } from "../../../jwk/token";
 import { type Credential, consumerOf } from "../entities";
 import type { Exit, GatewayRequest } from "../request";
-import { standIn } from "./stand-in";
+import { securityStandIn } from "./stand-in";
 
 /** Kong's jwt plugin, reading the token from `Authorization` or the query argument `jwt`. */
-export const jwt = standIn(
+export const jwt = securityStandIn(
 	1450,
 	{
 		key_claim_name: { type: "string", default: "iss" },
@@ -15,6 +15,11 @@ export const jwt = standIn(
 			items: { enum: ["exp", "nbf"] },
 			default: [],
 		},
+		cookie_names: { const: [] },
+		header_names: { const: ["authorization"] },
+		maximum_expiration: { const: 0 },
+		secret_is_base64: { type: "boolean", default: false },
+		uri_param_names: { const: ["jwt"] },
 	},
 	async (request, config, { configuration }) => {
 		const tokens = requestTokens(request);
@@ -37,7 +42,7 @@ export const jwt = standIn(
 			return unauthorized(`No credentials found for given '${claim}'`);
 		if (header.alg !== credential.algorithm)
 			return unauthorized("Invalid algorithm");
-		if (!(await verifies(token, credential)))
+		if (!(await verifies(token, credential, config.secret_is_base64)))
 			return unauthorized("Invalid signature");
 		const errors = claimErrors(claims, config.claims_to_verify);
 		if (errors) return { ...unauthorized(""), body: errors };
@@ -81,9 +86,12 @@ function decode(token: string) {
 async function verifies(
 	token: string,
 	{ algorithm, secret, rsa_public_key }: Credential,
+	secretIsBase64: boolean,
 ): Promise<boolean> {
 	const key = String(algorithm).startsWith("HS")
-		? createSecretKey(Buffer.from(String(secret)))
+		? createSecretKey(
+				Buffer.from(String(secret), secretIsBase64 ? "base64" : "utf8"),
+			)
 		: createPublicKey(String(rsa_public_key));
 	try {
 		await compactVerify(token, key, { algorithms: [String(algorithm)] });
