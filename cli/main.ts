@@ -18,6 +18,7 @@ import { keysThumbprint } from "./commands/keys-thumbprint";
 import { konnectPush } from "./commands/konnect-push";
 import { tokenDecode } from "./commands/token-decode";
 import { tokenVerify } from "./commands/token-verify";
+import { tryFile } from "./commands/try";
 import { BadUse } from "./files";
 import { EXIT } from "./output";
 
@@ -34,6 +35,7 @@ Example:
   $ x-custom-jwt config check kong.yml`,
 	)
 	.addCommand(init())
+	.addCommand(tryFile())
 	.addCommand(gateway())
 	.addCommand(conformance())
 	.addCommand(

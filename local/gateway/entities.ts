@@ -33,7 +33,11 @@ export interface PluginEntity {
 	config: Record<string, unknown>;
 	/** Id of what it is configured on, as Kong adds it to the configuration it sends; empty for a global plugin. */
 	scope: { service_id?: string; route_id?: string };
-	/** What it is configured on and where that stands, for messages, e.g. `key-auth on route orders (kong.yml:12)`. */
+	/** The file it is in. */
+	file: string;
+	/** Where it stands: file and line. */
+	place: string;
+	/** What it is configured on and where it stands, for messages, e.g. `key-auth on route orders (kong.yml:12)`. */
 	what: string;
 }
 
@@ -336,6 +340,8 @@ export function entitiesOf(configuration: Configuration): Read {
 			name,
 			config: configOf(entry),
 			scope: on ? { [`${kind}_id`]: stored(on).id } : {},
+			file: file.path,
+			place: placeOf(file, map),
 			what: `${name} on ${scope} (${placeOf(file, map)})`,
 		};
 	});
@@ -466,7 +472,7 @@ function unknownIn(file: SourceFile): LeftOut[] {
 		throw new Error(`${file.path}:${line}:${column}: ${fault.message}`);
 	}
 	const root = rootOf(file);
-	if (validateFile(withoutNull(contentOf(file, root)))) return [];
+	if (validateFile(withoutNothing(contentOf(file, root)))) return [];
 	return (validateFile.errors ?? []).map((error) => {
 		const pointer = pointerOf(error);
 		const kinds = pointer.filter((member) => !/^\d+$/.test(member));
@@ -482,15 +488,18 @@ function unknownIn(file: SourceFile): LeftOut[] {
 	});
 }
 
-/** A value without members that are null, which Kong takes for absent, and without empty lists of the file. */
-function withoutNull(value: unknown): unknown {
-	if (Array.isArray(value)) return value.map(withoutNull);
+/** A value without members that say nothing: null, which Kong takes for absent, and empty lists and maps. */
+export function withoutNothing(value: unknown): unknown {
+	if (Array.isArray(value)) return value.map(withoutNothing);
 	if (typeof value !== "object" || value === null) return value;
 	return Object.fromEntries(
 		Object.entries(value)
-			.filter(([, member]) => member !== null)
-			.filter(([, member]) => !Array.isArray(member) || member.length > 0)
-			.map(([name, member]) => [name, withoutNull(member)]),
+			.map(([name, member]) => [name, withoutNothing(member)] as const)
+			.filter(
+				([, member]) =>
+					member !== null &&
+					(typeof member !== "object" || Object.keys(member).length > 0),
+			),
 	);
 }
 
