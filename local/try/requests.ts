@@ -4,6 +4,7 @@ import {
 	createPublicKey,
 	createSecretKey,
 	randomBytes,
+	randomUUID,
 } from "node:crypto";
 import { type JWTPayload, SignJWT } from "jose";
 import { matchPath } from "../../declarative/paths";
@@ -67,9 +68,11 @@ export async function makeRequests(
 	const { routes } = entities;
 	const own = routes.filter((route) => entryOn(route));
 	const router = makeRouter(routes, ({ matchable }) => matchable);
+	const tried = own.length > 0 ? own : routes.filter(needsProof);
+	addCredentials(entities, tried, remark);
 	const secrets = new Secrets(entities, remark);
 	const requests: TryRequest[] = [];
-	for (const route of own.length > 0 ? own : routes.filter(needsProof)) {
+	for (const route of tried) {
 		const target = targetOf(route);
 		if (!target) {
 			remark(
@@ -115,6 +118,53 @@ const METHODS: Record<string, string> = {
 	"openid-connect": "oidc",
 };
 
+/** Adds a throw-away consumer with a credential of each kind that routes ask for and no consumer of the file has. */
+function addCredentials(
+	entities: Entities,
+	routes: ServedRoute[],
+	remark: (text: string) => void,
+): void {
+	const { keyAuthCredentials, basicAuthCredentials, jwtSecrets } = entities;
+	const lists: Record<string, [Credential[], () => object]> = {
+		"key-auth": [keyAuthCredentials, () => ({ key: secret() })],
+		"basic-auth": [
+			basicAuthCredentials,
+			() => ({ username: "throw-away", password: "" }),
+		],
+		jwt: [
+			jwtSecrets,
+			() => ({ key: "throw-away", algorithm: "HS256", secret: secret() }),
+		],
+	};
+	const plugins = routes.flatMap((route) => route.plugins);
+	const missing = Object.entries(lists).filter(
+		([name, [list]]) =>
+			list.length === 0 && plugins.some((plugin) => plugin.name === name),
+	);
+	if (missing.length === 0) return;
+	const owner = { id: randomUUID(), username: "throw-away" };
+	const owned = (members: object): Credential => ({
+		id: randomUUID(),
+		created_at: 0,
+		consumer: { id: owner.id },
+		...members,
+	});
+	for (const [, [list, make]] of missing) list.push(owned(make()));
+	const groups = plugins
+		.filter(({ name }) => name === "acl")
+		.flatMap(({ config }) => (config.allow as string[] | undefined) ?? []);
+	entities.acls.push(...groups.map((group) => owned({ group })));
+	entities.consumers.push({ created_at: 0, updated_at: 0, ...owner });
+	const kinds = missing.map(([name]) => name).join(", ");
+	remark(
+		`no consumer of the file has a credential of ${kinds}: the consumer "throw-away" with throw-away credentials is added`,
+	);
+}
+
+function secret(): string {
+	return randomBytes(24).toString("base64url");
+}
+
 /** Credentials as clients have them; what the file does not have is made here, once. */
 class Secrets {
 	readonly #keys = new Map<string, Promise<string>>();
@@ -131,15 +181,16 @@ class Secrets {
 			entities.passwords.get(credential.id) ??
 			this.#passwords.get(credential.id);
 		if (known !== undefined) return known;
-		const password = randomBytes(12).toString("base64url");
+		const password = secret();
 		this.#passwords.set(credential.id, password);
 		entities.basicAuthCredentials.push({
 			...credential,
 			password: hashOfPassword(password, credential.consumer.id),
 		});
-		this.remark(
-			`the password of basic-auth user ${credential.username} is hashed in the file: a throw-away one works here too`,
-		);
+		if (credential.password)
+			this.remark(
+				`the password of basic-auth user ${credential.username} is hashed in the file: a throw-away one works here too`,
+			);
 		return password;
 	}
 
@@ -242,12 +293,22 @@ function combined(first: Proof[], others: Proof[][]): Proof[] {
 }
 
 function merged(a: Proof, b: Proof): Proof {
+	// Both in Authorization: Kong's jwt plugin takes a token from the query too.
+	const moved = a.headers.authorization && b.headers.authorization;
+	const [first, second] = moved ? [inQuery(a), inQuery(b)] : [a, b];
 	return {
 		...b,
 		label: `${a.label} and ${b.label}`,
-		headers: { ...a.headers, ...b.headers },
-		query: [a.query, b.query].filter(Boolean).join("&"),
+		headers: { ...first.headers, ...second.headers },
+		query: [first.query, second.query].filter(Boolean).join("&"),
 	};
+}
+
+/** A proof whose token is in the query string instead of a header. */
+function inQuery(proof: Proof): Proof {
+	const { authorization, ...headers } = proof.headers;
+	const [, token] = /^Bearer (.+)$/.exec(authorization ?? "") ?? [];
+	return token ? { ...proof, headers, query: `jwt=${token}` } : proof;
 }
 
 async function proofsOf(
@@ -469,7 +530,8 @@ function statusOf(
 	const acl = plugins.find(({ name }) => name === "acl");
 	const entry = plugins.find(({ name }) => name === PLUGIN);
 	const answer = plugins.find(({ name }) => name === "request-termination");
-	if (acl && !consumer) return 401;
+	const isGuarded = plugins.some(({ name }) => name in METHODS);
+	if ((isGuarded && !method) || (acl && !consumer)) return 401;
 	if (acl && consumer) {
 		const groups = acls
 			.filter((membership) => membership.consumer.id === consumer.id)
