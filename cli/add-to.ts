@@ -60,6 +60,8 @@ export interface Addition {
 	text: string;
 	/** What is new in it, a line each. */
 	added: string[];
+	/** What keeps it from working. */
+	warnings: string[];
 }
 
 /**
@@ -105,6 +107,15 @@ export function additionTo(
 		...(security ? [security] : []),
 		pluginEntry(options, methods),
 	];
+	const global = configuration.plugins.find(
+		(plugin) => plugin.kind === "global" && METHODS[plugin.name],
+	);
+	const warnings =
+		global && !isServed
+			? [
+					`${path}: plugin ${global.name} runs on every route, so also on route x-custom-jwt-jwks, where backends get 401 instead of the JWK Set: put it on the Services that need it`,
+				]
+			: [];
 	return (publicJwk) => {
 		const published = isServed ? [] : publishedRoutes(options, publicJwk);
 		const text = withItems(file, [
@@ -113,6 +124,7 @@ export function additionTo(
 		]);
 		return {
 			text,
+			warnings,
 			added: [
 				...plugins.map((plugin) => `plugin ${plugin.name} on Service ${name}`),
 				...published.map((route) => `route ${route.name}`),
@@ -165,6 +177,8 @@ function withItems(file: SourceFile, insertions: Insertion[]): string {
 	const edits = insertions
 		.filter(({ items }) => items.length > 0)
 		.map((insertion) => textFor(file, insertion))
+		// From the end on; where two are at one place, what is nested deeper comes first in the text.
+		.reverse()
 		.sort((a, b) => b.at - a.at);
 	let { text } = file;
 	for (const { at, added } of edits)

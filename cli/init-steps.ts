@@ -121,9 +121,9 @@ const STEPS: Record<Target, (options: StepOptions) => Step[]> = {
 function konnectSchema(): Step[] {
 	return [
 		{
-			what: "give the control plane the plugin's schema",
+			what: "give the plugin to the control plane",
 			commands: [
-				`KONNECT_TOKEN=… ${NPX} konnect push-schema --region eu --control-plane ID`,
+				`KONNECT_TOKEN=… ${NPX} konnect push --region eu --control-plane ID`,
 			],
 		},
 	];

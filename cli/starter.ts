@@ -199,7 +199,7 @@ export function starter(
 	// On one line, which a Kong without database does not accept: it can be left out by grep.
 	const info = document.get("_info", true);
 	if (info instanceof YAMLMap) info.flow = true;
-	document.commentBefore = ` Written by x-custom-jwt init. Change what you like, then run x-custom-jwt config check.
+	document.commentBefore = ` Written by npx kong-plugin-x-custom-jwt init. Change what you like, then run npx kong-plugin-x-custom-jwt config check.
  The private key is not in this file: Kong reads it from the environment variable ${KEY_VARIABLE}.
  decK changes and deletes only entities with the tag of _info. Keep that line for decK: without it a sync deletes everything that
  is not in this file. Leave the line out for a Kong without database, which does not know it.`;

@@ -16,6 +16,7 @@ import { BadUse, writeAtomically, writeNew } from "../files";
 import { importKey } from "../import/import-key";
 import { stepsFor, TARGETS, type Target } from "../init-steps";
 import { KEY_FILES, readKey, writeKeyFiles } from "../keys";
+import { publishedHalf } from "../named-jwk";
 import { print, warn } from "../output";
 import { AUTH, type Auth, type Example, starter } from "../starter";
 
@@ -199,10 +200,11 @@ async function addTo(options: Options): Promise<void> {
 	refuseThere([...keyFilesIn(keys), ignore], "give another --out");
 	const jwk =
 		key === undefined ? await generateKey(alg ?? "ES256") : ownKey(key);
+	const { text, added, warnings } = add(publishedHalf(jwk, "the key").jwk);
+	warnings.forEach(warn);
 	mkdir(keys);
 	writeAtomically(ignore, "*\n", 0o644);
 	const files = writeKeyFiles(jwk, keys, false);
-	const { text, added } = add(readKey(files.public));
 	writeAtomically(file, text, statSync(file).mode & 0o777);
 	print(
 		`${Object.values(files).join("\n")}\n${added.map((line) => `${file}: ${line}\n`).join("")}\n${stepsFor(

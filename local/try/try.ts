@@ -1,4 +1,5 @@
 /** `x-custom-jwt try`: runs the user's own declarative file on this machine, before an echo backend. */
+import { once } from "node:events";
 import { join } from "node:path";
 import { type Configuration, findJwks } from "../../declarative/model";
 import { printableLine } from "../../jwk/printable";
@@ -17,6 +18,7 @@ import type { Gateway } from "../gateway/gateway";
 import { type Log, stderrLog } from "../gateway/log";
 import { authority } from "../gateway/proxy";
 import { send } from "../http";
+import { interruptible } from "../interruptible";
 import {
 	acceptanceFor,
 	type EntryAcceptance,
@@ -57,7 +59,11 @@ const MAX_PENDING = 1000;
  *
  * @throws naming what cannot be run: a key, a Service, a port
  */
-export async function tryConfiguration(options: TryOptions): Promise<void> {
+export function tryConfiguration(options: TryOptions): Promise<void> {
+	return interruptible((signal) => run(options, signal));
+}
+
+async function run(options: TryOptions, signal: AbortSignal): Promise<void> {
 	const { configuration } = options;
 	const remarks = new Set<string>();
 	const remark = (text: string) => remarks.add(text);
@@ -74,18 +80,17 @@ export async function tryConfiguration(options: TryOptions): Promise<void> {
 			...lines.map((line) => `- ${line}`),
 		]);
 	const upstreams = upstreamsOf(options.upstream, entities);
-	const run = new Run(configuration, entities, upstreams);
-	const demo = await run.start(options, remark);
+	const parts = new Run(configuration, entities, upstreams);
+	const demo = await parts.start(options, remark, signal);
 	try {
 		if (options.check) {
 			say([...remarks].map((text) => `note: ${text}`));
-			if (!(await sendAll(run.requests, options.verbose))) process.exitCode = 1;
+			if (!(await sendAll(parts.requests, options.verbose)))
+				process.exitCode = 1;
 		} else {
-			introduce(demo, run, [...remarks]);
-			await new Promise((resolve) => {
-				for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-					process.once(signal, resolve);
-			});
+			introduce(demo, parts, [...remarks]);
+			if (!signal.aborted) await once(signal, "abort");
+			process.exitCode = 0;
 		}
 	} finally {
 		await demo.close();
@@ -202,6 +207,7 @@ class Run {
 	async start(
 		{ check, httpPort, httpsPort, backendPort, verbose, reported }: TryOptions,
 		remark: (text: string) => void,
+		signal: AbortSignal,
 	): Promise<Demo> {
 		const log = onceEach(stderrLog(verbose ? "info" : "warn"), reported);
 		return startDemo({
@@ -235,6 +241,7 @@ class Run {
 				this.#echo = `http://localhost:${backend.anyPathPort}`;
 				return backend;
 			},
+			signal,
 			log,
 		});
 	}

@@ -86,10 +86,7 @@ export function securityStandIn<const P extends Record<string, JSONSchema>>(
 				({ id, username }) => id === anonymous || username === anonymous,
 			);
 			if (!consumer)
-				return request.error(
-					500,
-					`anonymous consumer ${anonymous} is unknown`,
-				);
+				return request.error(500, `anonymous consumer ${anonymous} is unknown`);
 			request.goOnAs(consumer);
 			return undefined;
 		},
