@@ -380,9 +380,7 @@ function clientClaims(
 	entry: PluginEntity | undefined,
 	client: string,
 ): JWTPayload {
-	const { bearer_clientid_claim: one, bearer_clientid_claims: several } =
-		entry?.config ?? {};
-	const wanted = Array.isArray(several) ? several[0] : one;
+	const { bearer_clientid_claim: wanted } = entry?.config ?? {};
 	const [name = "", ...inner] = String(wanted ?? "clientId").split(".");
 	return {
 		[name]: inner.reduceRight<unknown>(

@@ -60,7 +60,9 @@ describe("what the gateway does not imitate is named with its place", () => {
 		],
 		[
 			"a member of a plugin entry",
-			oneRoute({ plugins: [{ name: "cors", ordering: {} }] }),
+			oneRoute({
+				plugins: [{ name: "cors", ordering: { before: { access: ["acl"] } } }],
+			}),
 			"test.yml:1: ordering in plugins",
 		],
 		[
