@@ -18,6 +18,7 @@ import { keysThumbprint } from "./commands/keys-thumbprint";
 import { konnectPush } from "./commands/konnect-push";
 import { tokenDecode } from "./commands/token-decode";
 import { tokenVerify } from "./commands/token-verify";
+import { tryFile } from "./commands/try";
 import { BadUse } from "./files";
 import { EXIT } from "./output";
 
@@ -30,10 +31,11 @@ const program = new Command("x-custom-jwt")
 Exit codes: 0 done or yes, 1 no, 2 no answer (a wrong option, a file or URL that cannot be read).
 
 Example:
-  $ x-custom-jwt keys generate --out keys/2027
-  $ x-custom-jwt config check kong.yml`,
+  $ npx kong-plugin-x-custom-jwt keys generate --out keys/2027
+  $ npx kong-plugin-x-custom-jwt config check kong.yml`,
 	)
 	.addCommand(init())
+	.addCommand(tryFile())
 	.addCommand(gateway())
 	.addCommand(conformance())
 	.addCommand(

@@ -51,7 +51,7 @@ export function rotateCommand(
 		.addOption(asJson())
 		.addHelpText(
 			"after",
-			`\nExample:\n  $ x-custom-jwt keys rotate ${example}`,
+			`\nExample:\n  $ npx kong-plugin-x-custom-jwt keys rotate ${example}`,
 		);
 }
 

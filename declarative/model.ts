@@ -68,11 +68,17 @@ export interface Configuration {
  * Reads declarative configuration files, which make up one configuration as `deck gateway sync` takes them.
  *
  * @param paths YAML or JSON files, or folders with such files
+ * @param prepare is given the text of each file, and returns what is read in its place
  * @throws {Unreadable} naming a file that cannot be read
  */
-export function readConfiguration(paths: string[]): Configuration {
+export function readConfiguration(
+	paths: string[],
+	prepare = (text: string) => text,
+): Configuration {
 	return makeConfiguration(
-		paths.flatMap(filesIn).map((path) => parseSource(readInput(path), path)),
+		paths
+			.flatMap(filesIn)
+			.map((path) => parseSource(prepare(readInput(path)), path)),
 	);
 }
 

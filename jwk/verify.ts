@@ -28,10 +28,10 @@ export interface Expectations {
 	keys: JWK[];
 	/** What is wrong with other members of the JWK Set, which are no keys. */
 	faults?: JwkError[];
-	/** Accepted claim `iss`; any when absent. */
-	issuer?: string;
-	/** Accepted claim `aud`; any when absent. */
-	audience?: string;
+	/** Accepted claim `iss`, or several; any when absent. */
+	issuer?: string | string[];
+	/** Accepted claim `aud`, or several; any when absent. */
+	audience?: string | string[];
 	/** Claims that must be there. */
 	requiredClaims?: string[];
 	/** Accepted JWS algorithms, of `PUBLIC_KEY_ALGORITHMS`. */

@@ -19,7 +19,7 @@ export function configCheck() {
 			"after",
 			`
 The exit code is 1 when there is an error; warnings and infos are for you to judge. Example:
-  $ x-custom-jwt config check kong.yml kong-enterprise.yml`,
+  $ npx kong-plugin-x-custom-jwt config check kong.yml kong-enterprise.yml`,
 		)
 		.action(async (files, options) => {
 			const findings = await checkConfiguration(readConfiguration(files));

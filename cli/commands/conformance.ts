@@ -40,7 +40,7 @@ export function conformance() {
 The gateway must run kong.yml (or what --config says) with the sample backend behind it. The exit code is 1 when a flow
 does not do as it should. Example:
   $ docker compose up --detach --build
-  $ x-custom-jwt conformance --proxy http://localhost:8000 --proxy-tls https://localhost:8443 \\
+  $ npx kong-plugin-x-custom-jwt conformance --proxy http://localhost:8000 --proxy-tls https://localhost:8443 \\
       --restart 'docker compose restart kong'`,
 		)
 		.action(async ({ config, ...options }) => {

@@ -6,16 +6,12 @@ import { port } from "../output";
 export function gateway() {
 	return new Command("gateway")
 		.description(
-			"run plugin server, local gateway and sample backend, to try it all",
+			"run the examples kong.yml and kong-enterprise.yml: plugin server, local gateway and sample backend; for your own file see try",
 		)
 		.option(
 			"--check",
 			"run every flow of the examples on both plugin servers, print a line for each, and exit",
 			false,
-		)
-		.option(
-			"--config <file...>",
-			"declarative configuration (default: the examples kong.yml and kong-enterprise.yml, whose iss and aud the backend expects)",
 		)
 		.option(
 			"--http-port <number>",
@@ -47,7 +43,10 @@ export function gateway() {
 			"log at level info, the plugin server's output too; with --check print whole tokens",
 			false,
 		)
-		.addHelpText("after", "\nExample:\n  $ x-custom-jwt gateway --check")
+		.addHelpText(
+			"after",
+			"\nExample:\n  $ npx kong-plugin-x-custom-jwt gateway --check",
+		)
 		.action(async (options) => {
 			// Loaded only when wanted: no other command needs it.
 			const { start } =

@@ -38,7 +38,7 @@ export function keysGenerate() {
 			"after",
 			`
 Example:
-  $ x-custom-jwt keys generate --out keys/2027
+  $ npx kong-plugin-x-custom-jwt keys generate --out keys/2027
   $ ls keys/2027
   private-jwk.json  public-jwk.json  public-jwks.json  public.pem`,
 		)

@@ -18,7 +18,7 @@ export function keysImport() {
 			"after",
 			`
 Example:
-  $ x-custom-jwt keys import key.pem --kid 2027 --out private-jwk.json`,
+  $ npx kong-plugin-x-custom-jwt keys import key.pem --kid 2027 --out private-jwk.json`,
 		)
 		.action((file, { from, kid, out }) => {
 			try {

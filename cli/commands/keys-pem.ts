@@ -12,7 +12,7 @@ export function keysPem() {
 			"after",
 			`
 Example, for rsa_public_key of a jwt credential in Kong:
-  $ x-custom-jwt keys pem keys/2027/public-jwk.json`,
+  $ npx kong-plugin-x-custom-jwt keys pem keys/2027/public-jwk.json`,
 		)
 		.action((file, options) => print(keyPem(file, options.private)));
 }

@@ -14,7 +14,7 @@ export function keysPublic() {
 			"after",
 			`
 Example, two keys as a JWKS route serves them while one replaces the other:
-  $ x-custom-jwt keys public keys/2026/private-jwk.json keys/2027/public-jwk.json`,
+  $ npx kong-plugin-x-custom-jwt keys public keys/2026/private-jwk.json keys/2027/public-jwk.json`,
 		)
 		.action((files) => {
 			const { set, warnings } = publicSet(files);

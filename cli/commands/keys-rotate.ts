@@ -15,10 +15,10 @@ export function keysRotate() {
 			`
 Each step writes into the published keys when it was taken. Deploy after each step; status prints what comes next.
 Examples:
-  $ x-custom-jwt keys rotate publish --config kong.yml --private-out new-jwk.json
-  $ x-custom-jwt keys rotate activate --config kong.yml --key new-jwk.json    # an hour later
-  $ x-custom-jwt keys rotate retire --config kong.yml                         # when it says so
-  $ x-custom-jwt keys rotate status --config kong.yml`,
+  $ npx kong-plugin-x-custom-jwt keys rotate publish --config kong.yml --private-out new-jwk.json
+  $ npx kong-plugin-x-custom-jwt keys rotate activate --config kong.yml --key new-jwk.json    # an hour later
+  $ npx kong-plugin-x-custom-jwt keys rotate retire --config kong.yml                         # when it says so
+  $ npx kong-plugin-x-custom-jwt keys rotate status --config kong.yml`,
 		)
 		.addCommand(keysRotatePublish())
 		.addCommand(keysRotateActivate())

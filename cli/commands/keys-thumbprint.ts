@@ -12,7 +12,7 @@ export function keysThumbprint() {
 			"after",
 			`
 Both halves of a key have the same thumbprint. Example:
-  $ x-custom-jwt keys thumbprint keys/2027/private-jwk.json keys/2027/public-jwk.json`,
+  $ npx kong-plugin-x-custom-jwt keys thumbprint keys/2027/private-jwk.json keys/2027/public-jwk.json`,
 		)
 		.action(async (files, options) => {
 			const found = await thumbprints(files);

@@ -43,7 +43,7 @@ export function konnectPush() {
 			"after",
 			`
 Example:
-  $ KONNECT_TOKEN=kpat_... x-custom-jwt konnect push --region eu \\
+  $ KONNECT_TOKEN=kpat_... npx kong-plugin-x-custom-jwt konnect push --region eu \\
       --control-plane 5d9a3c1e-0f52-4c8b-9a51-6a2f7d1e8b90`,
 		)
 		.action(async (options) => {

@@ -13,7 +13,7 @@ export function tokenDecode() {
 			"after",
 			`
 On standard input the token stays out of the shell's history. Example:
-  $ echo "$TOKEN" | x-custom-jwt token decode -`,
+  $ echo "$TOKEN" | npx kong-plugin-x-custom-jwt token decode -`,
 		)
 		.action((argument, options) => {
 			const described = describe(readToken(argument), now());

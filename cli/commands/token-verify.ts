@@ -30,7 +30,7 @@ export function tokenVerify() {
 			"after",
 			`
 The URL in the token's own jku is never fetched. Keys of a private CA: set NODE_EXTRA_CA_CERTS. Example:
-  $ echo "$TOKEN" | x-custom-jwt token verify - --jwks http://localhost:8000/x-custom-jwt/jwks \\
+  $ echo "$TOKEN" | npx kong-plugin-x-custom-jwt token verify - --jwks http://localhost:8000/x-custom-jwt/jwks \\
       --iss https://kong-gateway:8443/x-custom-jwt --aud http://httpbin:9000/anything`,
 		)
 		.action(async (argument, options) => {

@@ -1,9 +1,14 @@
 import { once } from "node:events";
-import type { IncomingHttpHeaders, Server } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type HttpBindings, serve } from "@hono/node-server";
-import { Hono } from "hono";
-import { errors, type JWTPayload, type ProtectedHeaderParameters } from "jose";
+import { type Context, Hono } from "hono";
+import {
+	errors,
+	type JWTPayload,
+	type JWTVerifyResult,
+	type ProtectedHeaderParameters,
+} from "jose";
 import idpKeySet from "../../test-keys/idp-jwks-public.json";
 import { close } from "../http";
 import {
@@ -12,7 +17,7 @@ import {
 	makeInspector,
 	now,
 } from "../inspector/inspector";
-import { tokenVerifier } from "./verify";
+import { type Expectations, tokenVerifier } from "./verify";
 
 /** What the sample backend trusts, and where it listens. */
 export interface BackendOptions {
@@ -21,20 +26,37 @@ export interface BackendOptions {
 	port: number;
 	/** URL of the gateway's JWK Set. */
 	jwksUrl: string;
-	issuer: string;
-	audience: string;
+	issuer: Expectations["issuer"];
+	audience: Expectations["audience"];
 	/** JWS algorithms that are accepted. */
 	algorithms: string[];
 	/** How the JWK Set is cached, in milliseconds; as jose does it by default. */
 	jwksCache?: { cacheMaxAge: number; cooldownDuration: number };
+	/** What a request needs, where it is not what is said above. */
+	acceptanceOf?: (request: IncomingMessage) => Acceptance | undefined;
+	/** Whether to answer requests to any path too, on a port of its own. */
+	answersAnyPath?: boolean;
 	/** Told of each request to `/anything`, verified or not. */
 	onRequest?: (headers: IncomingHttpHeaders) => void;
 	inspector: InspectorOptions;
 }
 
+/** What a request needs to be accepted. */
+export interface Acceptance {
+	/** The header with the token, in lower case, maybe behind a prefix as in `Authorization`. */
+	header: string;
+	/** Whether a request without a token is accepted too. */
+	isOptional: boolean;
+	expectations: Expectations;
+	/** @throws a `JOSEError` for a token that must not be trusted, another error when it cannot be verified */
+	verify(token: string | undefined): Promise<JWTVerifyResult>;
+}
+
 /** A running backend. */
 export interface Backend {
 	port: number;
+	/** Of the listener that answers any path; 0 without one. */
+	anyPathPort: number;
 	/** The latest requests that reached it, verified or not. */
 	received: Inspector["received"];
 	close(): Promise<void>;
@@ -58,6 +80,9 @@ export interface NotAccepted {
 	reason: string;
 }
 
+/** Any body of an answer from `/anything`; one without `jwt` and `reason` is to a request that needs no token and had none. */
+export type Answer = Anything | Omit<Anything, "jwt"> | NotAccepted;
+
 /** Base URL of the test identity provider, as clients' tokens and kong.yml name it. */
 export const IDP_ISSUER = "http://httpbin:9000/idp";
 
@@ -77,11 +102,12 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 		algorithms,
 		requiredClaims: ["client_id", "jti"],
 	};
-	const verify = tokenVerifier(
-		options.jwksUrl,
+	const byDefault: Acceptance = {
+		header: "x-custom-jwt",
+		isOptional: false,
 		expectations,
-		options.jwksCache,
-	);
+		verify: tokenVerifier(options.jwksUrl, expectations, options.jwksCache),
+	};
 	const inspector = makeInspector(options.inspector, expectations);
 	const app = new Hono<{ Bindings: HttpBindings }>();
 
@@ -95,30 +121,42 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 	app.get("/idp/.well-known/openid-configuration", (context) =>
 		context.json({ issuer: IDP_ISSUER, jwks_uri: `${IDP_ISSUER}/jwks` }),
 	);
-	app.all("/anything/*", async (context) => {
+	const anything = async (context: Context<{ Bindings: HttpBindings }>) => {
 		const { incoming } = context.env;
 		options.onRequest?.(incoming.headers);
+		const own = options.acceptanceOf?.(incoming);
+		const { header, isOptional, verify } = own ?? byDefault;
+		const token = context.req.header(header)?.split(" ").at(-1);
 		const start = now();
 		let verifyMs = 0;
-		const answer = (status: 200 | 401 | 502, body: Anything | NotAccepted) => {
-			inspector.record(incoming, status, body, start, verifyMs);
+		const answer = (status: 200 | 401 | 502, body: Answer) => {
+			inspector.record(incoming, {
+				status,
+				body,
+				token,
+				time: start,
+				verifyMs,
+				expectations: own?.expectations,
+			});
 			return context.body(`${JSON.stringify(body, null, 2)}\n`, status, {
 				"content-type": "application/json",
 			});
 		};
+		const received = async () => ({
+			method: incoming.method ?? "",
+			url: incoming.url ?? "",
+			args: context.req.query(),
+			headers: incoming.headers,
+			data: await context.req.text(),
+			origin: incoming.socket.remoteAddress,
+		});
+		if (isOptional && token === undefined) return answer(200, await received());
 		try {
-			const { protectedHeader, payload } = await verify(
-				context.req.header("x-custom-jwt"),
-			).finally(() => {
+			const { protectedHeader, payload } = await verify(token).finally(() => {
 				verifyMs = now() - start;
 			});
 			return answer(200, {
-				method: incoming.method ?? "",
-				url: incoming.url ?? "",
-				args: context.req.query(),
-				headers: incoming.headers,
-				data: await context.req.text(),
-				origin: incoming.socket.remoteAddress,
+				...(await received()),
 				jwt: { header: protectedHeader, claims: payload },
 			});
 		} catch (error) {
@@ -128,21 +166,39 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
 				reason: error instanceof Error ? error.message : typeof error,
 			});
 		}
-	});
+	};
+	app.all("/anything/*", anything);
 	app.route("/", inspector.routes);
 	app.notFound((context) => context.json({ message: "Not found" }, 404));
 
-	const server = serve({
-		fetch: app.fetch,
-		hostname: options.host,
-		port: options.port,
-		overrideGlobalObjects: false,
-		serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
-	}) as Server;
-	await once(server, "listening");
+	const listen = async (
+		fetch: typeof app.fetch,
+		port: number,
+	): Promise<Server> => {
+		const server = serve({
+			fetch,
+			hostname: options.host,
+			port,
+			overrideGlobalObjects: false,
+			serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
+		}) as Server;
+		await once(server, "listening");
+		return server;
+	};
+	const servers = [await listen(app.fetch, options.port)];
+	if (options.answersAnyPath) {
+		const echo = new Hono<{ Bindings: HttpBindings }>().all("*", anything);
+		servers.push(await listen(echo.fetch, 0));
+	}
+	const [port = 0, anyPathPort = 0] = servers.map(
+		(server) => (server.address() as AddressInfo).port,
+	);
 	return {
-		port: (server.address() as AddressInfo).port,
+		port,
+		anyPathPort,
 		received: inspector.received,
-		close: () => close(server),
+		close: async () => {
+			await Promise.all(servers.map(close));
+		},
 	};
 }

@@ -2,8 +2,9 @@ import { createRemoteJWKSet, type JWTVerifyResult, jwtVerify } from "jose";
 
 /** What a token has to be for the backend to accept it. */
 export interface Expectations {
-	issuer: string;
-	audience: string;
+	issuer: string | string[];
+	/** Any of several; not checked when it is undefined. */
+	audience: string | string[] | undefined;
 	/** JWS algorithms that are accepted: those of your key, never "whatever the token says". */
 	algorithms: string[];
 	requiredClaims: string[];

@@ -8,7 +8,11 @@ import {
 } from "../backend/backend";
 import { type Entities, loadDeclarative } from "../gateway/entities";
 import { ExternalPlugin } from "../gateway/external-plugin";
-import { type Gateway, startGateway } from "../gateway/gateway";
+import {
+	type Gateway,
+	type GatewayOptions,
+	startGateway,
+} from "../gateway/gateway";
 import type { Log } from "../gateway/log";
 import { dedicatedServer, PluginServer } from "../gateway/plugin-server";
 import { makeFlows, type Reach } from "./flows";
@@ -45,6 +49,10 @@ export interface DemoOptions {
 	onRequest?: BackendOptions["onRequest"];
 	/** Ends the start: it rejects when everything is ended again. */
 	signal?: AbortSignal;
+	/** What else the gateway is started with. */
+	gateway?: Partial<GatewayOptions>;
+	/** Starts another backend than the sample backend of kong.yml. */
+	startBackend?: (gateway: Gateway) => Promise<Backend>;
 	log: Log;
 }
 
@@ -91,10 +99,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 			clientCa: readFileSync(join(ROOT, "test-keys/client-ca.pem"), "utf8"),
 			resolve,
 			log,
+			...options.gateway,
 		});
 		closers.push(() => gateway.close());
 
-		const backend = await startSampleBackend(gateway, options);
+		const backend = await (options.startBackend?.(gateway) ??
+			startSampleBackend(gateway, options));
 		closers.push(() => backend.close());
 		if (!resolve.has(BACKEND_HOST))
 			resolve.set(BACKEND_HOST, `localhost:${backend.port}`);

@@ -33,6 +33,8 @@ export interface Flow {
 	status: number;
 	/** The claim `client_id` that the backend must have verified; none when it is not reached. */
 	clientId?: string;
+	/** Whether the token may be of any client. */
+	anyClient?: boolean;
 	/** Whether the gateway may also refuse it, as with the guard. */
 	mayBeRefused?: boolean;
 	/** Whether it goes to `httpsUrl`. */
@@ -47,6 +49,11 @@ export interface Flow {
 /** Reads a file of test-keys. */
 export function testKey(name: string): string {
 	return readFileSync(join(KEYS, name), "utf8");
+}
+
+/** The path of a file of test-keys, from the working directory. */
+export function testKeyPath(name: string): string {
+	return relative(".", join(KEYS, name));
 }
 
 /**
@@ -205,8 +212,8 @@ function curl(
 		...(url.startsWith("https:") ? ["-k"] : []),
 		...(withCertificate
 			? [
-					`--cert ${relative(".", join(KEYS, "client-cert.pem"))}`,
-					`--key ${relative(".", join(KEYS, "client-key.pem"))}`,
+					`--cert ${testKeyPath("client-cert.pem")}`,
+					`--key ${testKeyPath("client-key.pem")}`,
 				]
 			: []),
 		...Object.entries(headers).map(([name, value]) =>

@@ -1,13 +1,10 @@
 /** `npm start`, and the command `gateway`: the whole product on this machine, with nothing but Node.js. */
 import { once } from "node:events";
-import { bestMatch } from "../../declarative/paths";
-import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { printableLine } from "../../jwk/printable";
-import { type Entities, loadDeclarative } from "../gateway/entities";
 import { stderrLog } from "../gateway/log";
 import { dedicatedServer, stockServer } from "../gateway/plugin-server";
 import { interruptible } from "../interruptible";
-import { CONFIG_FILES, type Demo, startDemo } from "./demo";
+import { type Demo, startDemo } from "./demo";
 import { makeFlows } from "./flows";
 import { runFlow } from "./run-flow";
 
@@ -15,8 +12,6 @@ import { runFlow } from "./run-flow";
 export interface StartOptions {
 	/** Run every flow and end, instead of serving. */
 	check: boolean;
-	/** Declarative configuration; the examples by default. */
-	config?: string[];
 	/** TCP ports; 8000, 8443 and 9000 by default, free ones with `check`. */
 	httpPort?: number;
 	httpsPort?: number;
@@ -51,7 +46,7 @@ async function serve(
 		signal,
 	);
 	try {
-		await introduce(demo, loadDeclarative(options.config ?? CONFIG_FILES));
+		await introduce(demo);
 		if (!signal.aborted) await once(signal, "abort");
 		process.exitCode = 0;
 	} finally {
@@ -91,9 +86,6 @@ function startWith(
 	const port = (given: number | undefined, byDefault: number) =>
 		given ?? (options.check ? 0 : byDefault);
 	return startDemo({
-		configuration: loadDeclarative(options.config ?? CONFIG_FILES),
-		// The user's own key may be for another algorithm than that of the examples.
-		algorithms: options.config && PUBLIC_KEY_ALGORITHMS,
 		pluginServerCommand: command(),
 		httpPort: port(options.httpPort, 8000),
 		httpsPort: port(options.httpsPort, 8443),
@@ -109,26 +101,24 @@ function startWith(
 	});
 }
 
-/** Says where everything is, and the requests of the examples that its routes take. */
-async function introduce(
-	{ gateway, backend, pluginServer }: Demo,
-	{ routes }: Entities,
-): Promise<void> {
-	const served = routes.flatMap(({ entity }) => entity.paths);
-	const flows = (await makeFlows(gateway)).filter(
-		({ route }) => bestMatch(served, route) !== undefined,
-	);
+/** As many requests are printed; the inspector has buttons for all of them. */
+const PRINTED = 3;
+
+/** Says where everything is, and what to send first. */
+async function introduce({ gateway, backend }: Demo): Promise<void> {
+	const flows = await makeFlows(gateway);
 	console.log(`
 gateway         ${gateway.httpUrl}  ${gateway.httpsUrl}
 JWK Set         ${gateway.httpUrl}/x-custom-jwt/jwks
 sample backend  http://localhost:${backend.port}/anything
-token inspector http://localhost:${backend.port}/
-plugin server   process ${pluginServer.pid}
 
-${flows.length > 0 ? "Try it (Ctrl-C ends):" : "Ctrl-C ends."}
+Try it (Ctrl-C ends):
 `);
-	for (const flow of flows)
-		console.log(`# ${flow.name}: ${flow.status}\n${flow.curl}\n`);
+	for (const flow of flows.slice(0, PRINTED))
+		console.log(`# ${flow.name}\n${flow.curl}\n`);
+	console.log(
+		`${flows.length - PRINTED} more requests are in the token inspector: http://localhost:${backend.port}/`,
+	);
 }
 
 /** Runs every flow. Resolves to whether each did as it should. */

@@ -3,7 +3,6 @@ import type { Log } from "./log";
 import { InstanceLost, type PluginRpc, ServerFailed } from "./plugin-rpc";
 import { configFields, type PluginInfo } from "./plugin-server";
 import type { Exit, GatewayRequest } from "./request";
-
 import { isReference, resolveReference } from "./vault";
 
 /**

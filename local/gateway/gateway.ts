@@ -9,14 +9,15 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import {
-	makeRouter,
-	matchableOf,
-	type RoutedRequest,
-} from "../../declarative/router";
+import { makeRouter, type RoutedRequest } from "../../declarative/router";
 import { close } from "../http";
 import { makeCertificate } from "./certificate";
-import type { Entities, PluginEntity, ServedRoute } from "./entities";
+import type {
+	Entities,
+	PluginEntity,
+	ServedRoute,
+	ServiceEntity,
+} from "./entities";
 import type { ExternalPlugin } from "./external-plugin";
 import type { Log } from "./log";
 import { standIns } from "./plugins";
@@ -36,6 +37,14 @@ export interface GatewayOptions {
 	clientCa: string;
 	/** Where hosts really are: address by `host:port`, as in curl's `--resolve`. */
 	resolve: Map<string, string>;
+	/** Where a Service really is; by default where it says, with `resolve`. */
+	upstreamOf?: (service: ServiceEntity) => URL;
+	/** Is given each request that goes to a backend, before it does. */
+	onProxy?: (request: GatewayRequest) => void;
+	/** Fetches for stand-ins, such as discovery documents; by default the network, with `resolve`. */
+	fetch?: typeof fetch;
+	/** Whether a stand-in that fails is logged and left out, instead of answering 500. */
+	lenient?: boolean;
 	log: Log;
 }
 
@@ -93,20 +102,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 	/** What runs on each route, in the order it runs. */
 	function plan(configuration: Entities): Map<ServedRoute, Step[]> {
-		const lookup = { configuration, fetch: resolvingFetch };
+		const lookup = { configuration, fetch: options.fetch ?? resolvingFetch };
 		return new Map(
 			configuration.routes.map((route) => [
 				route,
 				route.plugins
-					.map((entry) => step(entry, route, lookup))
+					.map((entry) => step(entry, lookup))
 					.sort((a, b) => b.priority - a.priority),
 			]),
 		);
 	}
 
-	function step(entry: PluginEntity, route: ServedRoute, lookup: Lookup): Step {
-		const { name } = entry;
-		const what = `plugin ${name} on route ${route.entity.name}`;
+	function step(entry: PluginEntity, lookup: Lookup): Step {
+		const { name, what } = entry;
 		const external = options.externalPlugins.find(
 			({ info }) => info.Name === name,
 		);
@@ -122,10 +130,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		const config = plugin.check(entry.config, what);
 		return {
 			priority: plugin.priority,
-			access: (request) => plugin.access(request, config, lookup),
+			access: async (request) => {
+				try {
+					return await plugin.access(request, config, lookup);
+				} catch (error) {
+					if (!options.lenient) throw error;
+					log(
+						"warn",
+						`${what} failed here, and the request goes on without it: ${(error as Error).message}`,
+					);
+					return undefined;
+				}
+			},
 			log: (request) => plugin.log?.(request, config),
 		};
 	}
+
+	const upstreamOf =
+		options.upstreamOf ??
+		((service: ServiceEntity) => {
+			const host = authority(service);
+			return new URL(`${service.protocol}://${resolve.get(host) ?? host}`);
+		});
 
 	async function handle(
 		incoming: IncomingMessage,
@@ -161,10 +187,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 		if (!service)
 			return send(response, request.error(503, NO_SERVICE), request);
 		try {
-			const host = authority(service);
-			const { hostname, port } = new URL(`http://${resolve.get(host) ?? host}`);
-			const address = { hostname, port: Number(port) || 80 };
-			await proxy(request, service, address, agent, response);
+			options.onProxy?.(request);
+			await proxy(request, service, upstreamOf(service), agent, response);
 		} catch (error) {
 			// The client went away; nobody is left to answer.
 			if (response.destroyed) return;
@@ -215,7 +239,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function routerOf({ routes }: Entities) {
-	return makeRouter(routes, ({ entity }) => matchableOf(entity, entity.id));
+	return makeRouter(routes, ({ matchable }) => matchable);
 }
 
 /** A request as Kong's router sees it. */

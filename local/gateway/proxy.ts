@@ -4,6 +4,7 @@ import {
 	type IncomingMessage,
 	type ServerResponse,
 } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { HOP_BY_HOP } from "../../core/headers";
@@ -19,19 +20,22 @@ export function authority({ host, port }: ServiceEntity): string {
 /**
  * Streams the request to the backend and its response to the client.
  *
- * @param address where the Service really is: host name and port
+ * @param target where the Service really is; its path is not used
  * @throws when the backend cannot be reached, before anything was sent to the client
  */
 export async function proxy(
 	request: GatewayRequest,
 	service: ServiceEntity,
-	address: { hostname: string; port: number },
+	target: URL,
 	agent: Agent,
 	response: ServerResponse,
 ): Promise<void> {
-	const upstream = httpRequest({
-		...address,
-		agent,
+	const isTls = target.protocol === "https:";
+	const upstream = (isTls ? httpsRequest : httpRequest)({
+		hostname: target.hostname.replace(/^\[(.+)\]$/, "$1"),
+		port: target.port || (isTls ? 443 : 80),
+		// As Kong by default, it does not verify a backend's certificate.
+		...(isTls ? { rejectUnauthorized: false } : { agent }),
 		method: request.method,
 		path: upstreamPath(request, service),
 		headers: upstreamHeaders(request, service),
@@ -78,7 +82,7 @@ function upstreamHeaders(
 	request: GatewayRequest,
 	service: ServiceEntity,
 ): Record<string, string[] | string> {
-	const { headers, incoming, client, id, url } = request;
+	const { headers, incoming, client, id, url, route } = request;
 	const named = namedByConnection(request);
 	const kept = [...headers].filter(
 		([name]) => !HOP_BY_HOP.includes(name) && !named.has(name),
@@ -87,7 +91,9 @@ function upstreamHeaders(
 	return {
 		...Object.fromEntries(kept),
 		...(headers.has("transfer-encoding") && { "transfer-encoding": "chunked" }),
-		host: authority(service),
+		host: route.entity.preserve_host
+			? (headers.get("host") ?? authority(service))
+			: authority(service),
 		"x-forwarded-for": [
 			...(headers.get("x-forwarded-for") ?? []),
 			remoteAddress,

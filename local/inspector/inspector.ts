@@ -7,7 +7,7 @@ import { csrf } from "hono/csrf";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
-import type { Anything, NotAccepted } from "../backend/backend";
+import type { Answer, Anything } from "../backend/backend";
 import type { Expectations } from "../backend/verify";
 import type { Reply } from "../http";
 import type { FlowOutcome, ReceivedRequest, Settings } from "./protocol";
@@ -18,6 +18,8 @@ export interface InspectorOptions {
 	folder: string;
 	/** URL of the gateway's JWK Set, as a browser reaches it. */
 	jwksUrl: string;
+	/** Makes the JWK Set that is served at `/inspector/jwks`, and used in place of that at `jwksUrl`. */
+	keySet?: () => Promise<object>;
 	/** The flows that the page has buttons for; none by default. */
 	flows?: () => Promise<
 		{
@@ -33,21 +35,24 @@ export interface InspectorOptions {
 export interface Inspector {
 	/** The latest requests, oldest first. */
 	received: ReceivedRequest[];
-	/**
-	 * Keeps a request that was answered and shows it on open pages.
-	 *
-	 * @param time when it came, in milliseconds since the epoch
-	 * @param verifyMs how long its token was verified, in milliseconds
-	 */
-	record(
-		request: IncomingMessage,
-		status: number,
-		body: Anything | NotAccepted,
-		time: number,
-		verifyMs: number,
-	): void;
+	/** Keeps a request that was answered and shows it on open pages. */
+	record(request: IncomingMessage, answered: Answered): void;
 	/** The page at `/`, and what it asks for below `/inspector/`. */
 	routes: Hono<{ Bindings: HttpBindings }>;
+}
+
+/** What became of a request. */
+export interface Answered {
+	status: number;
+	body: Answer;
+	/** The token of the request. */
+	token: string | undefined;
+	/** When it came, in milliseconds since the epoch. */
+	time: number;
+	/** How long its token was verified, in milliseconds. */
+	verifyMs: number;
+	/** What its token is verified against, where that is not the same for all requests. */
+	expectations: Expectations | undefined;
 }
 
 /** An open page. */
@@ -80,7 +85,7 @@ const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
 /** Makes the server's half of the inspector page. */
 export function makeInspector(
-	{ folder, jwksUrl, flows = async () => [] }: InspectorOptions,
+	{ folder, jwksUrl, keySet, flows = async () => [] }: InspectorOptions,
 	expectations: Expectations,
 ): Inspector {
 	const received: ReceivedRequest[] = [];
@@ -97,10 +102,7 @@ export function makeInspector(
 
 	function record(
 		request: IncomingMessage,
-		status: number,
-		body: Anything | NotAccepted,
-		time: number,
-		verifyMs: number,
+		{ status, body, token = "", time, verifyMs, expectations }: Answered,
 	): void {
 		const incoming = incomingToken(request.headers, request.url);
 		const requestId = request.headers["x-kong-request-id"];
@@ -115,9 +117,10 @@ export function makeInspector(
 			...(consumer !== undefined && { consumer }),
 			status,
 			...("reason" in body && { reason: body.reason }),
-			token: String(request.headers["x-custom-jwt"] ?? ""),
+			token,
 			...(incoming !== undefined && { incoming }),
 			verifyMs,
+			...(expectations && { expectations }),
 		};
 		received.push(item);
 		if (received.length > KEPT) received.shift();
@@ -161,12 +164,18 @@ export function makeInspector(
 		});
 	routes.get("/inspector/settings", async (context) => {
 		const settings: Settings = {
-			jwksUrl,
+			jwksUrl: keySet
+				? new URL("/inspector/jwks", context.req.url).href
+				: jwksUrl,
 			expectations,
 			flows: (await flows()).map(({ name, status }) => ({ name, status })),
 		};
 		return context.json(settings);
 	});
+	if (keySet)
+		routes.get("/inspector/jwks", async (context) =>
+			context.json(await keySet()),
+		);
 	/** Server-sent events: `requests` with all that are kept, then `request` with each new one. */
 	routes.get("/inspector/events", (context) =>
 		streamSSE(context, async (stream) => {

@@ -23,6 +23,8 @@ export interface ReceivedRequest {
 	incoming?: string;
 	/** Milliseconds the backend took to verify the token, and to fetch the JWK Set when it had none. */
 	verifyMs: number;
+	/** What its token is verified against, where that is not the same for all requests. */
+	expectations?: Expectations;
 }
 
 /** What the page has to know before it can start. */

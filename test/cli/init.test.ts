@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
 	cpSync,
+	existsSync,
 	mkdirSync,
 	readdirSync,
 	readFileSync,
@@ -71,11 +72,12 @@ test("config check finds no fault in the starter", async () => {
 	expect(code).toBe(0);
 });
 
-test("the printed steps begin with the plugin itself, and name the command as it was called", () => {
-	expect(printed).toMatch(/^1\. put the plugin into Kong: .*docs\//m);
+test("the printed steps begin with what needs no Kong, and name the command as it was called", () => {
 	expect(printed).toContain(
 		`npx kong-plugin-x-custom-jwt config check ${file}\n`,
 	);
+	expect(printed).toContain(`npx kong-plugin-x-custom-jwt try ${file}\n`);
+	expect(printed).not.toMatch(/ x-custom-jwt (config|try) /);
 });
 
 test("the printed steps show a diff before the sync", () => {
@@ -103,8 +105,7 @@ test("decK touches only what the starter made: it selects a tag, which every ent
 	expect(count).toBe(14);
 });
 
-test("without the line _info the starter is for a Kong without database, as the printed step says", () => {
-	expect(printed).toContain(`grep -v '^_info:' ${file}`);
+test("without the line _info the starter is for a Kong without database, as the step for Docker leaves it out", () => {
 	const { _info, ...starter } = parse(readFileSync(file, "utf8"));
 	expect(parse(withoutDatabase())).toEqual(starter);
 });
@@ -243,4 +244,160 @@ test("beside a kong.yml that is there no key is written", async () => {
 	writeFileSync(join(other, "kong.yml"), "");
 	const { code } = await initIn(other);
 	expect([code, readdirSync(other)]).toEqual([2, ["kong.yml"]]);
+});
+
+/** Without the key that other tests put into the environment. */
+const NO_KEY = { env: { [VARIABLE]: "" } };
+
+/** Runs init with what it needs, into a folder of its own. */
+async function initWith(...args: string[]) {
+	const out = join(temporaryFolder(), "starter");
+	const outcome = await run([
+		...["init", "--service", "orders", "--url", "http://orders:8080"],
+		...["--gateway", "https://api.example.com", "--out", out, ...args],
+	]);
+	return { ...outcome, out, file: join(out, "kong.yml") };
+}
+
+test("with several ways to authenticate each has a route of its own, and all of them run", async () => {
+	const methods = ["key", "basic", "jwt", "mtls", "oidc"];
+	const { file, stdout } = await initWith(
+		...methods.flatMap((method) => ["--auth", method]),
+		...["--issuer", "https://idp.example.com"],
+	);
+	for (const method of methods)
+		expect(stdout).toContain(`https://api.example.com/orders/${method}\n`);
+	const checked = await run(["config", "check", file]);
+	expect(checked.stdout).toContain("0 errors");
+	const tried = await run(["try", file, "--check"], NO_KEY);
+	expect(tried.stdout.match(/^ok .* 200 {2}verified {2}\w+/gm)).toHaveLength(5);
+	expect(tried.code).toBe(0);
+});
+
+test.each([
+	[
+		"docker",
+		/docker run .*\n.*KONG_DECLARATIVE_CONFIG_STRING="\$\(grep -v '\^_info:'/,
+	],
+	["kubernetes", /kubectl -n kong create secret generic x-custom-jwt/],
+	["konnect", /deck gateway sync .* --konnect-control-plane-name/],
+	["existing", /deck gateway diff \S+\n +deck gateway sync/],
+])("--target %s prints its commands", async (target, commands) => {
+	const { stdout } = await initWith("--target", target);
+	expect(stdout).toMatch(commands);
+	expect(stdout).toContain("npx kong-plugin-x-custom-jwt try ");
+});
+
+test("without a terminal what is missing is named, and nothing is asked", async () => {
+	const { code, stderr } = await run(["init", "--service", "orders"]);
+	expect([code, stderr]).toEqual([
+		2,
+		expect.stringContaining("required option '--url <url>' not specified"),
+	]);
+});
+
+describe("--add-to", () => {
+	const OWN = `# Ours.
+_format_version: "3.0"
+services:
+- name: orders   # the shop's
+  url: http://orders:8080
+  routes:
+  - name: orders
+    paths: [ "/orders" ]
+    plugins:
+    - name: key-auth
+- name: other
+  url: http://other`;
+
+	function own(text = OWN): string {
+		const path = join(temporaryFolder(), "kong.yml");
+		writeFileSync(path, text);
+		return path;
+	}
+
+	const add = (path: string, ...args: string[]) =>
+		run([
+			...["init", "--add-to", path, "--gateway", "https://api.example.com"],
+			...args,
+		]);
+
+	test("puts the plugin and the JWKS route into a file, and leaves every other line as it is", async () => {
+		const path = own();
+		const { code, stdout } = await add(path, "--service", "orders");
+		expect(code).toBe(0);
+		expect(stdout).toContain(
+			`${path}: plugin x-custom-jwt on Service orders\n`,
+		);
+		const after = readFileSync(path, "utf8");
+		const lines = after.split("\n");
+		let at = -1;
+		for (const line of OWN.split("\n")) {
+			at = lines.indexOf(line, at + 1);
+			expect([line, at]).not.toEqual([line, -1]);
+		}
+		const { services, routes } = parse(after);
+		expect(services[0].plugins).toMatchObject([
+			{ name: "x-custom-jwt", config: { auth_methods: ["key"] } },
+		]);
+		expect(services[1]).not.toHaveProperty("plugins");
+		expect(routes).toMatchObject([{ name: "x-custom-jwt-jwks" }]);
+		const tried = await run(["try", path, "--check"], NO_KEY);
+		expect(tried.stdout).toMatch(/^ok .* 200 {2}verified {2}key/m);
+	});
+
+	test("keeps the keys beside the file out of git", async () => {
+		const path = own();
+		await add(path, "--service", "orders");
+		const ignore = join(path, "../keys/.gitignore");
+		expect(readFileSync(ignore, "utf8")).toBe("*\n");
+	});
+
+	test("adds the security plugin that --auth names where there is none", async () => {
+		const path = own();
+		await add(path, "--service", "other", "--auth", "basic");
+		const { services } = parse(readFileSync(path, "utf8"));
+		expect(services[1].plugins).toMatchObject([
+			{ name: "basic-auth" },
+			{ name: "x-custom-jwt", config: { auth_methods: ["basic"] } },
+		]);
+	});
+
+	test("warns of a security plugin that keeps backends from the JWK Set", async () => {
+		const { stderr } = await add(
+			own(`${OWN}\nplugins:\n- name: jwt\n`),
+			...["--service", "orders"],
+		);
+		expect(stderr).toMatch(/^warning: .*plugin jwt runs on every route/m);
+	});
+
+	test.each([
+		[OWN, [], "--service names one of its Services; there are orders, other"],
+		[OWN, ["--service", "no"], "no Service no; there are orders, other"],
+		[OWN, ["--service", "other"], "--auth names one to add"],
+		[OWN, ["--service", "orders", "--url", "http://x"], "--url is for a new"],
+		[
+			'{"_format_version": "3.0", "services": [{"name": "s", "url": "http://s"}]}',
+			["--auth", "key"],
+			"cannot be added to lists that are written in this way",
+		],
+	])("changes nothing when it cannot be: %#", async (text, args, message) => {
+		const path = own(text);
+		const { code, stderr } = await add(path, ...args);
+		expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+		expect(readFileSync(path, "utf8")).toBe(text);
+		expect(existsSync(join(path, "../keys/private-jwk.json"))).toBe(false);
+	});
+
+	test("changes nothing in a file that has the plugin already", async () => {
+		const path = own();
+		await add(path, "--service", "orders");
+		const before = readFileSync(path, "utf8");
+		const { code, stderr } = await add(path, "--service", "orders");
+		expect([code, stderr]).toEqual([
+			2,
+			expect.stringContaining("x-custom-jwt is on service orders already"),
+		]);
+		expect(readFileSync(path, "utf8")).toBe(before);
+	});
 });

@@ -5,7 +5,14 @@ const METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
 /** Kong's cors for everybody: `origins: ["*"]`. */
 export const cors = standIn(
 	2000,
-	{ origins: { type: "array", items: { const: "*" } } },
+	{
+		origins: { type: "array", items: { const: "*" } },
+		allow_origin_absent: { const: true },
+		credentials: { const: false },
+		methods: { type: "array" },
+		preflight_continue: { const: false },
+		private_network: { const: false },
+	},
 	(request) => {
 		request.responseHeaders["access-control-allow-origin"] = "*";
 		const isPreflight =

@@ -3,10 +3,10 @@ import { compactVerify, type JWTPayload } from "jose";
 import { decodeToken } from "../../../jwk/token";
 import { type Credential, consumerOf } from "../entities";
 import type { Exit, GatewayRequest } from "../request";
-import { standIn } from "./stand-in";
+import { securityStandIn } from "./stand-in";
 
 /** Kong's jwt plugin, reading the token from `Authorization` or the query argument `jwt`. */
-export const jwt = standIn(
+export const jwt = securityStandIn(
 	1450,
 	{
 		key_claim_name: { type: "string", default: "iss" },
@@ -15,6 +15,11 @@ export const jwt = standIn(
 			items: { enum: ["exp", "nbf"] },
 			default: [],
 		},
+		cookie_names: { const: [] },
+		header_names: { const: ["authorization"] },
+		maximum_expiration: { const: 0 },
+		secret_is_base64: { type: "boolean", default: false },
+		uri_param_names: { const: ["jwt"] },
 	},
 	async (request, config, { configuration }) => {
 		const tokens = requestTokens(request);
@@ -30,15 +35,20 @@ export const jwt = standIn(
 		if (key === undefined)
 			return unauthorized(`No mandatory '${claim}' in claims`);
 		if (key === "") return unauthorized(`Invalid '${claim}' in claims`);
-		const credential = configuration.jwtSecrets.find(
+		// Kong has one of each key; beside it there may be a throw-away one for trying.
+		const named = configuration.jwtSecrets.filter(
 			(candidate) => candidate.key === key,
 		);
-		if (!credential)
+		if (named.length === 0)
 			return unauthorized(`No credentials found for given '${claim}'`);
-		if (header.alg !== credential.algorithm)
-			return unauthorized("Invalid algorithm");
-		if (!(await verifies(token, credential)))
-			return unauthorized("Invalid signature");
+		const fitting = named.filter(({ algorithm }) => algorithm === header.alg);
+		if (fitting.length === 0) return unauthorized("Invalid algorithm");
+		const credential = await firstThatVerifies(
+			token,
+			fitting,
+			config.secret_is_base64,
+		);
+		if (!credential) return unauthorized("Invalid signature");
 		const errors = claimErrors(claims, config.claims_to_verify);
 		if (errors) return { ...unauthorized(""), body: errors };
 
@@ -78,14 +88,27 @@ function decode(token: string) {
 	}
 }
 
+async function firstThatVerifies(
+	token: string,
+	credentials: Credential[],
+	secretIsBase64: boolean,
+): Promise<Credential | undefined> {
+	for (const credential of credentials)
+		if (await verifies(token, credential, secretIsBase64)) return credential;
+	return undefined;
+}
+
 async function verifies(
 	token: string,
 	{ algorithm, secret, rsa_public_key }: Credential,
+	secretIsBase64: boolean,
 ): Promise<boolean> {
-	const key = String(algorithm).startsWith("HS")
-		? createSecretKey(Buffer.from(String(secret)))
-		: createPublicKey(String(rsa_public_key));
 	try {
+		const key = String(algorithm).startsWith("HS")
+			? createSecretKey(
+					Buffer.from(String(secret), secretIsBase64 ? "base64" : "utf8"),
+				)
+			: createPublicKey(String(rsa_public_key));
 		await compactVerify(token, key, { algorithms: [String(algorithm)] });
 		return true;
 	} catch {

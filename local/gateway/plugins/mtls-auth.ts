@@ -1,12 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import type { Exit } from "../request";
-import { standIn } from "./stand-in";
+import { securityStandIn } from "./stand-in";
 
 /**
  * Stand-in for the Enterprise plugin mtls-auth: a client certificate issued by one of the
  * configured CAs, the consumer found by its common name (CN).
  */
-export const mtlsAuth = standIn(
+export const mtlsAuth = securityStandIn(
 	1600,
 	{
 		ca_certificates: { type: "array", items: { type: "string" } },

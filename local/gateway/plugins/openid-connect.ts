@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 import type { Exit } from "../request";
-import { type Lookup, standIn } from "./stand-in";
+import { type Lookup, securityStandIn } from "./stand-in";
 
 type KeySet = ReturnType<typeof createRemoteJWKSet>;
 
@@ -12,7 +12,7 @@ const keySets = new WeakMap<Lookup, Map<string, KeySet>>();
  * JWK Set that the issuer's discovery document names. As in Kong, no consumer is set but a virtual
  * credential whose `id` is the claim `sub`.
  */
-export const openidConnect = standIn(
+export const openidConnect = securityStandIn(
 	1050,
 	{
 		issuer: { type: "string" },

@@ -8,6 +8,7 @@ export const requestTermination = standIn(
 		content_type: { type: "string" },
 		body: { type: "string" },
 		message: { type: "string", default: "Service unavailable" },
+		echo: { const: false },
 	},
 	(_, { status_code: status, content_type, body, message }) =>
 		body === undefined

@@ -1,5 +1,5 @@
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
-import { type Consumer, checker, type Entities } from "../entities";
+import { type Checker, checker, type Entities } from "../entities";
 import type { Exit, GatewayRequest } from "../request";
 
 /** What a stand-in can look up. */
@@ -13,7 +13,7 @@ export interface Lookup {
 export interface StandIn {
 	priority: number;
 	/** Fills in defaults; refuses by name what this stand-in does not know. */
-	check(config: unknown, what: string): Record<string, unknown>;
+	check: Checker<Record<string, unknown>>;
 	access(
 		request: GatewayRequest,
 		config: Record<string, unknown>,
@@ -23,25 +23,27 @@ export interface StandIn {
 	log?(request: GatewayRequest, config: Record<string, unknown>): void;
 }
 
+/** The access phase of a stand-in whose configuration has these fields; it returns a response to end the request with. */
+type Access<P extends Record<string, JSONSchema>> = (
+	request: GatewayRequest,
+	config: FromSchema<{
+		type: "object";
+		properties: P;
+		additionalProperties: false;
+	}>,
+	lookup: Lookup,
+) => Promise<Exit | undefined> | Exit | undefined;
+
 /**
  * Defines a stand-in by the JSON Schema of its configuration.
  *
  * @param priority Kong's own; higher runs earlier
  * @param properties JSON Schema of the supported fields of `config`
- * @param access returns a response to end the request with, or nothing to go on
  */
 export function standIn<const P extends Record<string, JSONSchema>>(
 	priority: number,
 	properties: P,
-	access: (
-		request: GatewayRequest,
-		config: FromSchema<{
-			type: "object";
-			properties: P;
-			additionalProperties: false;
-		}>,
-		lookup: Lookup,
-	) => Promise<Exit | undefined> | Exit | undefined,
+	access: Access<P>,
 ): StandIn {
 	return {
 		priority,
@@ -50,28 +52,43 @@ export function standIn<const P extends Record<string, JSONSchema>>(
 	};
 }
 
-/** The field `anonymous` of security plugins: a consumer's name or id. */
-export const ANONYMOUS = { anonymous: { type: "string" } } as const;
+/** The fields that Kong's security plugins have in common. `realm` changes no decision. */
+const COMMON = {
+	anonymous: { type: "string" },
+	realm: { type: "string" },
+	run_on_preflight: { const: true },
+} as const;
 
 /**
- * Runs a security plugin as Kong does where `anonymous` is configured: not at all when another one has authenticated the
- * client, and a client that it does not authenticate goes on as the anonymous consumer.
- *
- * @param authenticate returns the response to a client that is not authenticated
+ * Defines the stand-in for a security plugin, which may let a request of nobody go on as the anonymous consumer.
+ * With one, a request that another security plugin has authenticated is not authenticated again, as in Kong.
  */
-export function orAnonymous(
-	request: GatewayRequest,
-	anonymous: string | undefined,
-	{ consumers }: Entities,
-	authenticate: () => Exit | undefined,
-): Exit | undefined {
-	if (anonymous === undefined) return authenticate();
-	if (request.credential || !authenticate()) return undefined;
-	const isMeant = ({ id, username }: Consumer) =>
-		anonymous === id || anonymous === username;
-	const consumer = consumers.find(isMeant);
-	if (!consumer)
-		return request.error(500, `anonymous consumer ${anonymous} is unknown`);
-	request.goOnAs(consumer);
-	return undefined;
+export function securityStandIn<const P extends Record<string, JSONSchema>>(
+	priority: number,
+	properties: P,
+	access: Access<P>,
+): StandIn {
+	const authenticate = access as StandIn["access"];
+	return {
+		priority,
+		check: checker({
+			type: "object",
+			properties: { ...COMMON, ...properties },
+			additionalProperties: false,
+		}),
+		async access(request, config, lookup) {
+			const { anonymous } = config;
+			if (!anonymous) return authenticate(request, config, lookup);
+			if (request.credential) return undefined;
+			const exit = await authenticate(request, config, lookup);
+			if (exit?.status !== 401) return exit;
+			const consumer = lookup.configuration.consumers.find(
+				({ id, username }) => id === anonymous || username === anonymous,
+			);
+			if (!consumer)
+				return request.error(500, `anonymous consumer ${anonymous} is unknown`);
+			request.goOnAs(consumer);
+			return undefined;
+		},
+	};
 }

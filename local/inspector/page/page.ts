@@ -421,11 +421,17 @@ async function verify(): Promise<void> {
 	verifying = true;
 	while (shown && !verdict) {
 		const token = shown;
-		const found = await verdictOn(token, settings);
+		const found = await verdictOn(token, expected());
 		if (token === shown) verdict = found;
 	}
 	verifying = false;
 	if (verdict) showVerdict(verdict);
+}
+
+/** What the token on the page is verified against: what its request needed, when that is known. */
+function expected(): Settings {
+	const own = paste.value ? undefined : chosen?.expectations;
+	return own ? { ...settings, expectations: own } : settings;
 }
 
 function showVerdict(verdict: Shown): void {

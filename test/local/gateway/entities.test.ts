@@ -1,6 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeConfiguration } from "../../../declarative/model";
+import { parseSource } from "../../../declarative/text";
 import {
+	entitiesOf,
 	loadDeclarative,
 	parseDeclarative,
 } from "../../../local/gateway/entities";
@@ -33,60 +36,159 @@ function oneRoute(added: {
 const oneConsumer = (consumer: object) =>
 	JSON.stringify({ _format_version: "3.0", consumers: [consumer] });
 
-describe("a declarative file is refused that has", () => {
+describe("what the gateway does not imitate is named with its place", () => {
 	test.each([
 		[
-			"no format version",
-			"services: []",
-			"must have required property '_format_version'",
+			"a kind of entity",
+			'_format_version: "3.0"\nupstreams:\n- name: u',
+			"test.yml:3: upstreams",
 		],
 		[
-			"another format version",
-			'_format_version: "2.1"',
-			"/_format_version must be equal to constant",
-		],
-		[
-			"an unknown kind of entity",
-			'_format_version: "3.0"\nupstreams: []',
-			"/upstreams is not supported",
-		],
-		[
-			"a global plugin",
-			'_format_version: "3.0"\nplugins: [{ name: cors }]',
-			"/plugins/0 must have required property 'service'",
-		],
-		[
-			"an unknown member of a service",
+			"a member of a service",
 			oneRoute({ service: { retries: 1 } }),
-			"/services/0/retries is not supported",
+			"test.yml:1: retries in services",
 		],
 		[
-			"a service without URL",
-			oneRoute({ service: { url: undefined } }),
-			"/services/0 must have required property 'url'",
+			"a member of a route",
+			oneRoute({ route: { path_handling: "v1" } }),
+			"test.yml:1: path_handling in routes",
 		],
 		[
-			"an unknown member of a route",
-			oneRoute({ route: { hosts: ["h"] } }),
-			"/services/0/routes/0/hosts is not supported",
+			"a route with an expression",
+			oneRoute({ route: { paths: undefined, expression: "true" } }),
+			"test.yml:1: a route with an expression",
 		],
 		[
-			"an unknown member of a plugin entry",
-			oneRoute({ plugins: [{ name: "cors", enabled: false }] }),
-			"/services/0/routes/0/plugins/0/enabled is not supported",
+			"a member of a plugin entry",
+			oneRoute({
+				plugins: [{ name: "cors", ordering: { before: { access: ["acl"] } } }],
+			}),
+			"test.yml:1: ordering in plugins",
 		],
 		[
-			"an unknown member of a consumer",
-			oneConsumer({ username: "u", hmacauth_credentials: [] }),
-			"/consumers/0/hmacauth_credentials is not supported",
+			"a plugin entry on a consumer",
+			oneConsumer({ username: "u", plugins: [{ name: "cors" }] }),
+			"test.yml:1: plugin cors on a consumer or consumer group",
 		],
 		[
-			"an unknown member of a credential",
+			"credentials of another kind",
+			oneConsumer({ username: "u", hmacauth_credentials: [{}] }),
+			"test.yml:1: hmacauth_credentials in consumers",
+		],
+		[
+			"a member of a credential",
 			oneConsumer({ keyauth_credentials: [{ key: "k", ttl: 1 }] }),
-			"/consumers/0/keyauth_credentials/0/ttl is not supported",
+			"test.yml:1: ttl in keyauth_credentials",
+		],
+		[
+			"a credential without its key",
+			oneConsumer({ keyauth_credentials: [{ tags: ["a"] }] }),
+			"test.yml:1: what lacks key in keyauth_credentials",
 		],
 	])("%s", (_, yaml, message) => {
-		expect(() => parse(yaml)).toThrow(`test.yml: ${message}`);
+		expect(() => parse(yaml)).toThrow(
+			`${message} is not supported by the local gateway`,
+		);
+	});
+
+	test("and everything else is served", () => {
+		const file = oneRoute({
+			service: { retries: 1 },
+			plugins: [{ name: "cors" }],
+		});
+		const { entities, leftOut } = entitiesOf(
+			makeConfiguration([parseSource(file, "test.yml")]),
+		);
+		expect(leftOut).toEqual([
+			{ what: "retries in services", place: "test.yml:1" },
+		]);
+		expect(entities.routes[0]?.plugins).toMatchObject([{ name: "cors" }]);
+	});
+});
+
+test("a service without URL and host is an error, named with its place", () => {
+	expect(() => parse(oneRoute({ service: { url: undefined } }))).toThrow(
+		"test.yml:1: Service s has no url that can be read, and no host",
+	);
+});
+
+describe("a configuration as decK and Konnect dump it", () => {
+	const { routes, keyAuthCredentials, basicAuthCredentials, passwords } =
+		parse(`
+_format_version: "3.0"
+_info: { defaults: {}, select_tags: [t] }
+_konnect: { control_plane_name: c }
+services:
+- name: s
+  connect_timeout: 60000
+  enabled: true
+  host: orders.internal
+  port: 8080
+  path: /v1
+  protocol: http
+  read_timeout: 60000
+  retries: 5
+  write_timeout: 60000
+  routes:
+  - name: r
+    hosts: [api.example.com]
+    methods: [GET]
+    headers: { x-version: ["2"] }
+    https_redirect_status_code: 426
+    path_handling: v0
+    paths: [/orders]
+    preserve_host: false
+    protocols: [http, https]
+    regex_priority: 0
+    request_buffering: true
+    response_buffering: true
+    strip_path: true
+- name: stopped
+  url: http://off
+  enabled: false
+  routes: [{ name: stopped, paths: [/stopped] }]
+plugins:
+- name: cors
+  enabled: true
+  protocols: [grpc, grpcs, http, https]
+- { name: acl, enabled: false, config: { allow: [a] } }
+consumers:
+- username: c
+  id: 00000000-0000-4000-8000-000000000001
+  custom_id: null
+  basicauth_credentials:
+  - { username: plain, password: secret }
+  - { username: hashed, password: 4a5e, skip_hash: true }
+keyauth_credentials:
+- { consumer: { username: c }, key: apart }
+upstreams: []
+`);
+
+	test("has its services by host, and its routes by all that Kong matches", () => {
+		expect(routes).toMatchObject([
+			{
+				entity: { name: "r" },
+				matchable: {
+					hosts: ["api.example.com"],
+					methods: ["GET"],
+					headers: { "x-version": ["2"] },
+				},
+				service: {
+					protocol: "http",
+					host: "orders.internal",
+					port: 8080,
+					path: "/v1",
+				},
+				plugins: [{ name: "cors", scope: {} }],
+			},
+		]);
+	});
+
+	test("has credentials wherever they stand, and passwords as far as they are plain", () => {
+		const consumer = { id: "00000000-0000-4000-8000-000000000001" };
+		expect(keyAuthCredentials).toMatchObject([{ key: "apart", consumer }]);
+		const [plain] = basicAuthCredentials;
+		expect([...passwords]).toEqual([[plain?.id, "secret"]]);
 	});
 });
 
@@ -133,22 +235,22 @@ describe("the gateway does not start on", () => {
 		[
 			"a plugin it does not know",
 			{ name: "rate-limiting" },
-			"plugin rate-limiting on route r: not supported by the local gateway",
+			"rate-limiting on route r (test.yml:1): not supported by the local gateway",
 		],
 		[
 			"a field of a plugin it does not know",
-			{ name: "key-auth", config: { key_in_body: true } },
-			"plugin key-auth on route r: /key_in_body is not supported by the local gateway",
+			{ name: "key-auth", config: { key_in_cookie: true } },
+			"key-auth on route r (test.yml:1): /key_in_cookie is not supported by the local gateway",
 		],
 		[
 			"a value of a plugin's field it does not know",
 			{ name: "jwt", config: { claims_to_verify: ["iat"] } },
-			"plugin jwt on route r: /claims_to_verify/0 must be equal to one of the allowed values",
+			"jwt on route r (test.yml:1): /claims_to_verify/0 must be equal to one of the allowed values",
 		],
 		[
 			"a field that x-custom-jwt does not have",
 			{ name: "x-custom-jwt", config: { private_jwk: "{}", issuer: "i" } },
-			"plugin x-custom-jwt on route r: issuer: unknown field",
+			"x-custom-jwt on route r (test.yml:1): issuer: unknown field",
 		],
 		[
 			"a reference to another vault than the environment",
@@ -158,7 +260,7 @@ describe("the gateway does not start on", () => {
 		[
 			"x-custom-jwt without a key",
 			{ name: "x-custom-jwt", config: { verbose: true } },
-			"plugin x-custom-jwt on route r: private_jwk: required field missing",
+			"x-custom-jwt on route r (test.yml:1): private_jwk: required field missing",
 		],
 	])("%s", async (_, plugin, message) => {
 		await expect(start(plugin)).rejects.toThrow(message);
@@ -207,7 +309,7 @@ describe("a plugin entry that stands apart from its Service", () => {
 
 	test("is refused when there is no such Service", () => {
 		expect(() => load(apart("other"), oneRoute({}))).toThrow(
-			/0\.yml: cors: no Service other$/,
+			/0\.yml:1: plugin cors on a service that is not there is not supported/,
 		);
 	});
 });
