@@ -150,7 +150,8 @@ export function clientName(
 	if (typeof value !== "number") return text(value);
 	if (Math.floor(value) !== value || Math.abs(value) > MAX_SAFE_INTEGER)
 		throw refused("inexact_number", {});
-	return platform.encodeJson(value);
+	// Without the sign of a zero, which Lua writes.
+	return platform.encodeJson(value + 0);
 }
 
 /** As deep as the plugin server's protocol carries them. */

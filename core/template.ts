@@ -256,7 +256,9 @@ function joined(
 	separator: string,
 	platform: Platform,
 ): unknown {
-	if (!Array.isArray(value)) return value;
+	// In Lua an empty object looks like a list.
+	if (!Array.isArray(value) || platform.encodeJson(value) === "{}")
+		return value;
 	return value
 		.map((one: unknown) =>
 			typeof one === "string" ? one : platform.encodeJson(one),

@@ -1,10 +1,30 @@
 /** What Konnect demands of a streamed plugin: its size, and the names of its sandbox (read in Kong's sources). */
+import { createRequire } from "node:module";
 import { MAX_BYTES } from "../../build/lua";
 import { inProcess } from "../../local/lua/in-process";
 import { decideInLua, handlerText, withDefaults } from "../support/in-process";
 import { anonymous, rawConfig, requests } from "../support/samples";
 
+/** The parser of the minifier. */
+const { parse } = createRequire(require.resolve("luamin"))("luaparse") as {
+	parse: (
+		lua: string,
+		options: { scope: boolean },
+	) => { globals: { name: string }[] };
+};
+
+/** Globals that the handler may use; the sandbox has more. */
+const GLOBALS =
+	"error ipairs kong math next ngx pairs pcall require select string table tonumber tostring type unpack";
+
 describe("the built handler.lua", () => {
+	test("has no global but those of the sandbox, such as a function that only JavaScript has", () => {
+		const { globals } = parse(handlerText, { scope: true });
+		const names = globals.map(({ name }) => name);
+		const allowed = GLOBALS.split(" ");
+		expect(names.filter((name) => !allowed.includes(name))).toEqual([]);
+	});
+
 	test("is text, and not larger than Konnect streams", () => {
 		expect(Buffer.byteLength(handlerText)).toBeLessThanOrEqual(MAX_BYTES);
 		expect(handlerText).toMatch(/^-- kong-plugin-x-custom-jwt /);
