@@ -18,7 +18,6 @@ const MAY_IMPORT: Record<string, string[]> = {
 	"test-keys": ["local", "jwk"],
 	examples: ["local", "jwk", "schema"],
 	bench: [
-		"test",
 		"local",
 		"declarative",
 		"pluginserver",
@@ -67,6 +66,14 @@ test.each(Object.entries(MAY_IMPORT))(
 		expect(forbidden).toEqual([]);
 	},
 );
+
+test("tests import nothing from bench/", () => {
+	const own = files.filter((file) => file.startsWith("test/"));
+	const imported = own.filter((file) =>
+		importsOf(file).some((target) => target.startsWith("bench/")),
+	);
+	expect(imported).toEqual([]);
+});
 
 test("the plugin server loads the plugin from files that are one folder", () => {
 	expect(
