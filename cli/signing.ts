@@ -27,5 +27,8 @@ export function signingOf(config: Record<string, unknown>): Signing {
 	const { private_jwk } = config;
 	if (isReference(private_jwk)) return { reference: private_jwk };
 	const { key, settings } = parseConfig(config);
-	return { ...signingJwk(String(private_jwk), keyOptions(settings)), alg: key.alg };
+	return {
+		...signingJwk(String(private_jwk), keyOptions(settings)),
+		alg: key.alg,
+	};
 }

@@ -50,10 +50,7 @@ export function warningsOf(
 	];
 }
 
-function ofKey(
-	key: KeyInfo,
-	{ hmac_key_is_text }: WarnedConfig,
-): Warning[] {
+function ofKey(key: KeyInfo, { hmac_key_is_text }: WarnedConfig): Warning[] {
 	const isOpen = key.alg.startsWith("HS") && hmac_key_is_text === undefined;
 	const warnings = [
 		...key.warnings,

@@ -1,11 +1,11 @@
 import type { JWK } from "jose";
+import { TEXT_OR_BYTES } from "../../core/warnings";
 import { JwkError } from "../../jwk/error";
 import { interopWarnings } from "../../jwk/interop";
 import { parseJson } from "../../jwk/parse";
 import { selectKey } from "../../jwk/select-key";
 import { importSigningKey, signingJwk } from "../../jwk/signing-key";
 import { thumbprintOf } from "../../jwk/thumbprint";
-import { TEXT_OR_BYTES } from "../../core/warnings";
 import { completeRsa } from "./complete-rsa";
 import { isPem, keysOfPem } from "./pem";
 
