@@ -5,72 +5,77 @@
  *   npm run bench -- gateway --proxy=http://localhost:8000 --process=nginx: worker --process=pluginserver
  */
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import autocannon from "autocannon";
 import { startDemo } from "../local/demo/demo";
-import { testKey } from "../local/demo/flows";
 import { parseDeclarative } from "../local/gateway/entities";
 import { stderrLog } from "../local/gateway/log";
 import { close } from "../local/http";
-import { SERVERS } from "./load";
-import { cpuMicroseconds, processesNamed } from "./proc";
-import { amount, option, options, report } from "./report";
-import { inTurns, ratios, spread, table } from "./rounds";
+import { amount, flags, inTurns, ratio, report, spread, table } from "./report";
+import { cpuMicroseconds, SERVERS, withKey } from "./servers";
 
 const CONNECTIONS = 32;
 const API_KEY = "an API key of the benchmark";
 /** Where the gateway finds the backend, which this script is. */
 const BACKEND_PORT = 9100;
 
-const key = (name: string) => testKey(`${name}-jwk-private.json`);
-
-/** The plugin's configuration on each side; one is without the plugin. */
-const SIDES: Record<string, object | undefined> = {
-	"no plugin": undefined,
-	RS256: { private_jwk: key("RS256") },
-	ES256: { private_jwk: key("ES256") },
-	EdDSA: { private_jwk: key("EdDSA") },
-	"RS256, reused": { private_jwk: key("RS256"), reuse_for: 600 },
-	"ES256, reused": { private_jwk: key("ES256"), reuse_for: 600 },
-};
-const SIDE_NAMES = Object.keys(SIDES);
+/** The plugin's configuration on each side; the first is without the plugin. */
+const SIDES = [
+	["no plugin", undefined],
+	["RS256", withKey("RS256")],
+	["ES256", withKey("ES256")],
+	["EdDSA", withKey("EdDSA")],
+	["RS256, reused", withKey("RS256", { reuse_for: 600 })],
+	["ES256, reused", withKey("ES256", { reuse_for: 600 })],
+] as const;
+const NAMES = SIDES.map(([name]) => name);
 
 const pathOf = (side: string) => `/${side.toLowerCase().replace(/\W+/g, "-")}`;
 
 /** Declarative configuration with a route for each side; JSON, which is YAML. */
 function configuration(): string {
-	const routes = SIDE_NAMES.map((side) => {
-		const config = SIDES[side];
-		const own = config && [
-			{ name: "x-custom-jwt", config: { ...config, auth_methods: ["key"] } },
-		];
+	const routes = SIDES.map(([side, fields]) => {
+		// Kong adds the id of the Service itself.
+		const config = { ...fields, auth_methods: ["key"], service_id: undefined };
 		return {
 			name: `bench${pathOf(side).replace("/", "-")}`,
 			protocols: ["http", "https"],
 			paths: [pathOf(side)],
-			plugins: [{ name: "key-auth" }, ...(own ?? [])],
+			plugins: [
+				{ name: "key-auth" },
+				...(fields ? [{ name: "x-custom-jwt", config }] : []),
+			],
 		};
 	});
+	const url = `http://127.0.0.1:${BACKEND_PORT}`;
 	const file = {
 		_format_version: "3.0",
-		services: [
-			{ name: "bench", url: `http://127.0.0.1:${BACKEND_PORT}`, routes },
-		],
+		services: [{ name: "bench", url, routes }],
 		consumers: [{ username: "bench", keyauth_credentials: [{ key: API_KEY }] }],
 	};
 	return `${JSON.stringify(file, null, "\t")}\n`;
 }
 
-/** The gateway to measure, and the processes whose CPU time is told, by name. */
+/** The processes that have a text in their command line. */
+function processesNamed(text: string): number[] {
+	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+	const found = pids.map(Number).filter((pid) => {
+		const path = `/proc/${pid}/cmdline`;
+		if (pid === process.pid || !existsSync(path)) return false;
+		return readFileSync(path, "utf8").replaceAll("\0", " ").includes(text);
+	});
+	if (!found.length) throw new Error(`no process has ${text} in its name`);
+	return found;
+}
+
+/** The gateway to measure, and the processes whose CPU time is printed, by name. */
 async function gateway() {
-	const proxy = option("proxy");
+	const { proxy, process: named } = flags;
 	if (proxy)
 		return {
 			url: proxy.replace(/\/+$/, ""),
-			processes: Object.fromEntries(
-				options("process").map((name) => [name, processesNamed(name)]),
-			),
+			processes: named.map((name) => ({ name, pids: processesNamed(name) })),
 			end: async () => {},
 		};
 	const demo = await startDemo({
@@ -78,9 +83,10 @@ async function gateway() {
 		log: stderrLog("error"),
 		pluginServerCommand: SERVERS.dedicated,
 	});
+	const pids = [demo.pluginServer.pid ?? 0];
 	return {
 		url: demo.gateway.httpUrl,
-		processes: { "plugin server": [demo.pluginServer.pid ?? 0] },
+		processes: [{ name: "plugin server", pids }],
 		end: demo.close,
 	};
 }
@@ -91,10 +97,12 @@ async function measure(): Promise<string[]> {
 	backend.listen(BACKEND_PORT, "127.0.0.1");
 	await once(backend, "listening");
 	const { url, processes, end } = await gateway();
+	const cpus = () =>
+		processes.map(({ pids }) =>
+			pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0),
+		);
 	const load = async (side: string) => {
-		const cpuOf = (pids: number[]) =>
-			pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0);
-		const before = Object.values(processes).map(cpuOf);
+		const before = cpus();
 		const { requests, latency, duration, non2xx, errors } = await autocannon({
 			url: url + pathOf(side),
 			headers: { apikey: API_KEY },
@@ -105,55 +113,29 @@ async function measure(): Promise<string[]> {
 		});
 		if (non2xx + errors > 0)
 			throw new Error(`${side}: ${non2xx + errors} requests failed`);
-		return {
-			requests: requests.total / duration,
-			p50: latency.p50,
-			p99: latency.p99,
-			cpu: Object.values(processes).map(
-				(pids, i) => (cpuOf(pids) - (before[i] ?? 0)) / requests.total,
-			),
-		};
+		const cpu = cpus().map(
+			(now, i) => (now - (before[i] ?? 0)) / requests.total,
+		);
+		return [requests.total / duration, latency.p50, latency.p99, ...cpu];
 	};
-	for (const side of SIDE_NAMES) await load(side);
-	const rounds = await inTurns(SIDE_NAMES, load);
+	for (const side of NAMES) await load(side);
+	const rounds = await inTurns(NAMES, load);
 	await end();
 	await close(backend);
-
-	const figures = (
-		side: string,
-		of: (round: Awaited<ReturnType<typeof load>>) => number,
-	) => (rounds.get(side) ?? []).map(of);
-	return [
-		table(
-			[
-				"",
-				"requests/s",
-				"ratio to no plugin",
-				"p50, ms",
-				"p99, ms",
-				...Object.keys(processes).map((name) => `CPU of ${name}, µs/request`),
-			],
-			SIDE_NAMES.map((side) => [
-				side,
-				spread(figures(side, ({ requests }) => requests)),
-				spread(
-					ratios(
-						figures(side, ({ requests }) => requests),
-						figures("no plugin", ({ requests }) => requests),
-					),
-					2,
-				),
-				spread(figures(side, ({ p50 }) => p50)),
-				spread(figures(side, ({ p99 }) => p99)),
-				...Object.keys(processes).map((_, i) =>
-					spread(figures(side, ({ cpu }) => cpu[i] ?? 0)),
-				),
-			]),
-		),
-	];
+	const column = (side: number, figure: number) =>
+		(rounds[side] ?? []).map((round) => round[figure] ?? Number.NaN);
+	const rows = NAMES.map((name, side) => {
+		const figures = Array.from({ length: 3 + processes.length }, (_, figure) =>
+			spread(column(side, figure)),
+		);
+		const [requests = "", ...others] = figures;
+		return [name, requests, ratio(column(side, 0), column(0, 0)), ...others];
+	});
+	const head = ["", "requests/s", "ratio to no plugin", "p50, ms", "p99, ms"];
+	const cpu = processes.map(({ name }) => `CPU of ${name}, µs/request`);
+	return [table([...head, ...cpu], rows)];
 }
 
-const file = option("configuration");
-if (file) writeFileSync(file, configuration());
+if (flags.configuration) writeFileSync(flags.configuration, configuration());
 // The local gateway is a stand-in: its figures are for no one else.
-else report(option("proxy") && "gateway", measure);
+else report(flags.proxy && "gateway", measure);

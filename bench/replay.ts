@@ -1,8 +1,11 @@
 /** The frames of one request, recorded once and sent again: load that costs little beside the server that it is for. */
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import { Client } from "../test/support/client";
-import type { KnownRequest } from "../test/support/facts";
+import { readFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PluginServer } from "../local/gateway/plugin-server";
+import { ProtoBufRpc } from "../local/gateway/protobuf";
+import { cpuMicroseconds, residentMegabytes, withApiKey } from "./servers";
 
 /** What Kong sends at once, and how many bytes come back before it goes on. */
 interface Turn {
@@ -10,60 +13,55 @@ interface Turn {
 	expect: number;
 }
 
-/**
- * Records a request as the dedicated server and Kong make it together. It must be one whose answers are always as long,
- * as those with an ES256 or RS256 token are.
- */
-export async function record(
-	socketPath: string,
-	instance: number,
-	request: KnownRequest,
-): Promise<Turn[]> {
-	const client = await Client.connect(socketPath);
+/** Records a request between Kong and a plugin server; one whose answers are always as long, as with ES256 and RS256. */
+async function record(socketPath: string, instance: number): Promise<Turn[]> {
 	const turns: Turn[] = [];
-	const socket = await client.open();
-	const write = socket.write.bind(socket);
-	socket.write = (frames: string | Uint8Array) => {
-		const turn = turns.at(-1);
-		const send = Buffer.from(frames as Uint8Array);
-		if (turn && turn.expect === 0) turn.send = Buffer.concat([turn.send, send]);
-		else turns.push({ send, expect: 0 });
-		return write(frames);
-	};
-	socket.prependListener("data", (chunk) => {
-		const turn = turns.at(-1);
-		if (turn) turn.expect += chunk.length;
-	});
-	await client.runPhase(instance, request);
-	await client.close();
+	const between = createServer((kong) => {
+		const server = connect(socketPath);
+		kong.on("data", (send) => {
+			const turn = turns.at(-1);
+			if (turn?.expect === 0) turn.send = Buffer.concat([turn.send, send]);
+			else turns.push({ send, expect: 0 });
+			server.write(send);
+		});
+		server.on("data", (chunk) => {
+			const turn = turns.at(-1);
+			if (turn) turn.expect += chunk.length;
+			kong.write(chunk);
+		});
+		kong.on("close", () => {
+			server.destroy();
+			between.close();
+		});
+	}).listen(`${socketPath}.record`);
+	await once(between, "listening");
+	const rpc = new ProtoBufRpc(`${socketPath}.record`, () => {});
+	const exit = await rpc.handleEvent(instance, withApiKey);
+	if (exit) throw new Error(`the request ended with ${exit.status}`);
+	rpc.close();
+	await once(between, "close");
 	return turns;
 }
 
 /** One connection that makes a recorded request again and again. */
-export class Replay {
+class Replay {
 	/** How many requests it has made. */
 	requests = 0;
-	readonly #socket: Socket;
 	#turn = 0;
 	#missing = 0;
 	#end: (() => void) | undefined;
 
-	private constructor(
-		socket: Socket,
+	constructor(
+		readonly socket: Socket,
 		readonly turns: Turn[],
 	) {
-		this.#socket = socket;
 		socket.on("data", (chunk) => {
 			this.#missing -= chunk.length;
 			if (this.#missing < 0) throw new Error("more than was recorded");
-			if (this.#missing === 0) this.#next();
+			if (this.#missing > 0) return;
+			this.#turn += 1;
+			this.#send();
 		});
-	}
-
-	static async open(socketPath: string, turns: Turn[]): Promise<Replay> {
-		const socket = connect(socketPath);
-		await once(socket, "connect");
-		return new Replay(socket, turns);
 	}
 
 	start(): void {
@@ -78,30 +76,85 @@ export class Replay {
 		});
 	}
 
-	close(): void {
-		this.#socket.destroy();
-	}
-
-	#next(): void {
-		this.#turn += 1;
-		this.#send();
-	}
-
 	#send(): void {
-		const { send, expect } = this.turns[this.#turn] ?? {
-			send: Buffer.alloc(0),
-			expect: 0,
-		};
+		const { send = "", expect = 0 } = this.turns[this.#turn] ?? {};
+		this.#missing = expect;
+		this.socket.write(send);
 		// The last turn is the results that nobody reads: Kong sends them, and then what comes next.
-		if (expect > 0) {
-			this.#missing = expect;
-			this.#socket.write(send);
-			return;
-		}
-		this.#socket.write(send);
+		if (expect > 0) return;
 		this.#turn = 0;
 		this.requests += 1;
 		if (this.#end) this.#end();
 		else this.#send();
+	}
+}
+
+/** What a run of requests came to. */
+interface Run {
+	/** Per second. */
+	tokens: number;
+	/** Of all its processes, in microseconds per token. */
+	cpu: number;
+	/** The CPU of the process that has least to do, as a share of all. */
+	least: number;
+	/** Resident, of each process, in MB. */
+	memory: number[];
+}
+
+const sum = (figures: number[]) => figures.reduce((a, b) => a + b, 0);
+
+/** A plugin server with connections that make one recorded request again and again. */
+export class ReplayedServer {
+	private constructor(
+		readonly server: PluginServer,
+		readonly replays: Replay[],
+		/** Of the first process and its workers. */
+		readonly pids: number[],
+	) {}
+
+	/** @param command of a plugin server that speaks ProtoBuf */
+	static async start(command: string[], config: object, connections: number) {
+		const server = new PluginServer(command, () => {});
+		await server.start();
+		const { socketPath, pid = 0 } = server;
+		const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+		const pids = [pid, ...children.split(" ").filter(Boolean).map(Number)];
+		const rpc = new ProtoBufRpc(socketPath, () => {});
+		const json = JSON.stringify(config);
+		const instance = await rpc.startInstance("x-custom-jwt", json);
+		// The first request of an instance on each process may bring warnings.
+		const first = () => rpc.handleEvent(instance, withApiKey);
+		await Promise.all(Array.from({ length: 4 * pids.length }, first));
+		rpc.close();
+		const turns = await record(socketPath, instance);
+		const replays = Array.from(
+			{ length: connections },
+			() => new Replay(connect(socketPath), turns),
+		);
+		return new ReplayedServer(server, replays, pids);
+	}
+
+	async run(seconds: number): Promise<Run> {
+		const cpuOf = () => this.pids.map(cpuMicroseconds);
+		const requestsOf = () => sum(this.replays.map(({ requests }) => requests));
+		const [cpuBefore, before] = [cpuOf(), requestsOf()];
+		const start = performance.now();
+		for (const replay of this.replays) replay.start();
+		await sleep(seconds * 1000);
+		await Promise.all(this.replays.map((replay) => replay.stop()));
+		const elapsed = (performance.now() - start) / 1000;
+		const made = requestsOf() - before;
+		const cpu = cpuOf().map((after, index) => after - (cpuBefore[index] ?? 0));
+		return {
+			tokens: made / elapsed,
+			cpu: sum(cpu) / made,
+			least: Math.min(...cpu) / sum(cpu),
+			memory: this.pids.map(residentMegabytes),
+		};
+	}
+
+	async stop(): Promise<void> {
+		for (const { socket } of this.replays) socket.destroy();
+		await this.server.stop();
 	}
 }

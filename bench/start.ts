@@ -1,102 +1,90 @@
-/**
- * What does a plugin server cost before its first request: the answer to Kong's query command, memory, and the
- * start of many instances?
- */
+/** What does a plugin server cost before its first request: Kong's query command, memory, the start of many instances? */
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { testKey } from "../local/demo/flows";
-import { LoadedServer, SERVERS } from "./load";
-import { cpuMicroseconds } from "./proc";
-import { amount, report } from "./report";
-import { inTurns, ratios, spread, table } from "./rounds";
+import { amount, inTurns, ratio, report, spread, table } from "./report";
+import { cpuMicroseconds, LoadedServer, SERVERS, withKey } from "./servers";
 
 const NAMES = ["stock", "dedicated", "executable"] as const;
-
-const LABELS = {
-	query: "query command, ms",
-	socket: "to its socket, ms",
-	memory: "idle memory, MB",
-};
-
-async function cost(name: (typeof NAMES)[number]) {
-	const [program = "", ...args] = SERVERS[name];
-	const started = performance.now();
-	execFileSync(program, [...args, "--dump-all-plugins"]);
-	const query = performance.now() - started;
-	const socketStarted = performance.now();
-	const server = await LoadedServer.start(name, 0);
-	const socket = performance.now() - socketStarted;
-	const { memory } = server;
-	await server.stop();
-	return { query, socket, memory };
-}
-
 const INSTANCES = amount(1000);
 
-/** The fields of a plugin entry, of many: the nth. */
-const CONTROL_PLANES: Record<string, (n: number) => Record<string, unknown>> = {
-	"RS256, one key": () => ({ private_jwk: RS256 }),
-	"ES256, one key": () => ({ private_jwk: ES256 }),
-	"ES256, one key, `reuse_for`": () => ({ private_jwk: ES256, reuse_for: 60 }),
-	"ES256, a key each": (n) => ({ private_jwk: keys[n] }),
+const milliseconds = async (action: () => unknown): Promise<number> => {
+	const started = performance.now();
+	await action();
+	return performance.now() - started;
 };
-const RS256 = testKey("RS256-jwk-private.json");
-const ES256 = testKey("ES256-jwk-private.json");
+
+async function cost(name: (typeof NAMES)[number]): Promise<number[]> {
+	const [program = "", ...args] = SERVERS[name];
+	const query = await milliseconds(() =>
+		execFileSync(program, [...args, "--dump-all-plugins"]),
+	);
+	let server: LoadedServer | undefined;
+	const socket = await milliseconds(async () => {
+		server = await LoadedServer.start(name);
+	});
+	const memory = server?.memory ?? Number.NaN;
+	await server?.stop();
+	return [query, socket, memory];
+}
+
 const keys = Array.from({ length: INSTANCES }, () => {
 	const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 	return JSON.stringify(privateKey.export({ format: "jwk" }));
 });
 
-/** What the instances of a worker cost, as of a control plane with so many Services. */
-async function costOfInstances(
-	name: string,
-): Promise<Record<"elapsed" | "cpu" | "memory", number>> {
-	const configs = Array.from({ length: INSTANCES }, (_, n) => ({
-		...CONTROL_PLANES[name]?.(n),
-		service_id: `service ${n}`,
-	}));
-	const server = await LoadedServer.start("dedicated", 1);
+/** The fields of the nth plugin entry of many. */
+const CONTROL_PLANES: Record<string, (n: number) => object> = {
+	"RS256, one key": () => withKey("RS256"),
+	"ES256, one key": () => withKey("ES256"),
+	"ES256, one key, `reuse_for`": () => withKey("ES256", { reuse_for: 60 }),
+	"ES256, a key each": (n) => ({ private_jwk: keys[n] }),
+};
+
+/** What the instances of a control plane with so many Services cost. */
+async function costOfInstances(name: string): Promise<number[]> {
+	const server = await LoadedServer.start("dedicated");
 	const { pid, memory } = server;
 	const cpu = cpuMicroseconds(pid);
-	const started = performance.now();
-	for (const config of configs) await server.startInstance(config);
-	const figures = {
-		elapsed: performance.now() - started,
-		cpu: (cpuMicroseconds(pid) - cpu) / 1000,
-		memory: server.memory - memory,
-	};
+	const elapsed = await milliseconds(async () => {
+		for (let n = 0; n < INSTANCES; n++)
+			await server.startInstance({
+				...CONTROL_PLANES[name]?.(n),
+				service_id: `service ${n}`,
+			});
+	});
+	const used = (cpuMicroseconds(pid) - cpu) / 1000;
+	const figures = [elapsed, used, server.memory - memory];
 	await server.stop();
 	return figures;
 }
 
-async function instances(): Promise<string> {
-	const rounds = await inTurns(Object.keys(CONTROL_PLANES), costOfInstances);
-	const rows = [...rounds].map(([name, figures]) => [
-		name,
-		...(["elapsed", "cpu", "memory"] as const).map((what) =>
-			spread(figures.map((round) => round[what])),
-		),
-	]);
-	const head = `${INSTANCES.toLocaleString("en")} instances`;
-	return table([head, "ms", "CPU, ms", "memory, MB"], rows);
-}
+const column = (rounds: number[][] | undefined, index: number) =>
+	(rounds ?? []).map((figures) => figures[index] ?? Number.NaN);
 
 report("start", async () => {
-	const rounds = await inTurns(NAMES, cost);
-	const rows = (["query", "socket", "memory"] as const).map((what) => {
-		const columns = NAMES.map((name) =>
-			(rounds.get(name) ?? []).map((round) => round[what]),
-		);
+	const servers = await inTurns(NAMES, cost);
+	const labels = ["query command, ms", "to its socket, ms", "idle memory, MB"];
+	const costs = labels.map((label, index) => {
+		const columns = servers.map((rounds) => column(rounds, index));
 		const [stock = [], dedicated = [], executable = []] = columns;
-		return [
-			LABELS[what],
-			...columns.map((figures) => spread(figures)),
-			spread(ratios(dedicated, stock), 2),
-			spread(ratios(executable, stock), 2),
-		];
+		const ratios = [ratio(dedicated, stock), ratio(executable, stock)];
+		return [label, ...columns.map((figures) => spread(figures)), ...ratios];
 	});
+	const planes = Object.keys(CONTROL_PLANES);
+	const instances = await inTurns(planes, costOfInstances);
 	return [
-		table(["", ...NAMES, "dedicated / stock", "executable / stock"], rows),
-		await instances(),
+		table(["", ...NAMES, "dedicated / stock", "executable / stock"], costs),
+		table(
+			[
+				`${INSTANCES.toLocaleString("en")} instances`,
+				"ms",
+				"CPU, ms",
+				"memory, MB",
+			],
+			planes.map((name, index) => [
+				name,
+				...[0, 1, 2].map((what) => spread(column(instances[index], what))),
+			]),
+		),
 	];
 });

@@ -4,6 +4,7 @@ import {
 	fchmodSync,
 	mkdirSync,
 	openSync,
+	readFileSync,
 	writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,8 +13,32 @@ import { packageRoot } from "../schema/package-root";
 import { buildLua } from "./lua";
 import { licenseComment, packagesIn } from "./third-party";
 
-/** The oldest Node.js of `engines` in package.json. */
-const ON_NODE: BuildOptions = { platform: "node", target: "node20.19" };
+/** Names a Node.js that is too old, before anything else runs. esbuild's own directive would come too late. */
+const CHECK = `"use strict";\n${readFileSync(join(__dirname, "node-version.js"), "utf8")}`;
+
+/** The oldest Node.js of `engines` in package.json; older ones still read the file as far as to name themselves. */
+const ON_NODE = {
+	platform: "node",
+	target: "node20.19",
+	supported: {
+		"logical-assignment": false,
+		"nullish-coalescing": false,
+		"optional-chain": false,
+	},
+	banner: { js: CHECK },
+} satisfies BuildOptions;
+
+/** What Node.js 12 does not read either, in bundles where it may cost time. */
+const ON_OLD_NODE = {
+	...ON_NODE,
+	supported: {
+		...ON_NODE.supported,
+		"class-private-accessor": false,
+		"class-private-brand-check": false,
+		"class-private-method": false,
+		"class-static-blocks": false,
+	},
+} satisfies BuildOptions;
 
 const BUNDLES = {
 	plugin: {
@@ -28,7 +53,7 @@ const BUNDLES = {
 		minifySyntax: true,
 	},
 	backend: {
-		...ON_NODE,
+		...ON_OLD_NODE,
 		entryPoints: ["local/backend/main.ts"],
 		outfile: "dist/backend.js",
 	},
@@ -43,11 +68,11 @@ const BUNDLES = {
 		loader: { ".html": "copy", ".svg": "copy" },
 	},
 	cli: {
-		...ON_NODE,
+		...ON_OLD_NODE,
 		entryPoints: ["cli/main.ts"],
 		outfile: "dist/cli/x-custom-jwt.js",
 		external: ["kong-pdk", "ts-node", "wasmoon"],
-		banner: { js: "#!/usr/bin/env node" },
+		banner: { js: `#!/usr/bin/env node\n${CHECK}` },
 	},
 } satisfies Record<string, BuildOptions>;
 

@@ -10,7 +10,6 @@ import { packageRoot } from "../schema/package-root";
 import { BUNDLE_NAMES, bundle } from "./bundles";
 import { buildExecutable, EXECUTABLE, EXECUTABLE_LICENSES } from "./executable";
 import { billOfMaterials } from "./sbom";
-import { packagesIn } from "./third-party";
 
 const ROOT = packageRoot();
 const FOLDER = join(ROOT, "dist/release");
@@ -37,9 +36,9 @@ async function main() {
 		["pack", "--silent", "--ignore-scripts", "--pack-destination", FOLDER],
 		{ cwd: ROOT, stdio: "pipe" },
 	);
-	writeBill(`${name}-${version}.tgz`, packagesIn(bundles));
+	writeBill(`${name}-${version}.tgz`, bundles);
 
-	const server = packagesIn([await buildExecutable()]);
+	const server = [await buildExecutable()];
 	const file = `x-custom-jwt-pluginserver-${version}.js`;
 	copyFileSync(
 		join(ROOT, "dist/x-custom-jwt-pluginserver.js"),

@@ -1,96 +1,69 @@
 /** Software bills of materials, in CycloneDX 1.6 (ECMA-424): https://cyclonedx.org/docs/1.6/json/ */
-import { name, license as ourLicense, version } from "../package.json";
-import { npmPurl, type Package } from "./third-party";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Metafile } from "esbuild";
+import { packageRoot } from "../schema/package-root";
 
-/** A component of a bill. */
-interface Component {
-	type: "application" | "library" | "platform";
-	"bom-ref": string;
-	group?: string;
-	name: string;
-	version: string;
-	purl: string;
-	licenses: ({ expression: string } | { license: { name: string } })[];
-	hashes?: { alg: "SHA-512"; content: string }[];
-}
-
-/** What a file was made of. */
+/** What a file was made of, as far as it is read here. */
 export interface Bill {
-	bomFormat: "CycloneDX";
-	specVersion: "1.6";
-	version: number;
-	metadata: { lifecycles: [{ phase: "build" }]; component: Component };
-	components: Component[];
-	dependencies: { ref: string; dependsOn: string[] }[];
-}
-
-function libraryComponent(found: Package): Component {
-	const [, group, bare = found.name] = /^(@.+)\/(.+)$/.exec(found.name) ?? [];
-	const digest = Buffer.from(found.integrity.replace("sha512-", ""), "base64");
-	return {
-		type: "library",
-		"bom-ref": found.purl,
-		...(group && { group }),
-		name: bare,
-		version: found.version,
-		purl: found.purl,
-		licenses: [{ expression: found.license }],
-		hashes: [{ alg: "SHA-512", content: digest.toString("hex") }],
-	};
-}
-
-function nodeComponent(version: string): Component {
-	const purl = `pkg:generic/node@${version}`;
-	return {
-		type: "platform",
-		"bom-ref": purl,
-		name: "node",
-		version,
-		purl,
-		licenses: [{ license: { name: "Node.js" } }],
-	};
+	metadata: { component: { "bom-ref": string } };
+	components: { type: string; "bom-ref": string; name: string }[];
+	dependencies: { ref: string; dependsOn?: string[] }[];
 }
 
 /**
- * Makes the bill of a file we hand out. It says no time and no random number: the same sources give the same bill.
+ * Makes the bill of a file we hand out. It has no time and no random number: the same sources give the same bill.
  *
- * @param packages what is bundled in it
- * @param nodeVersion when Node.js is in it too: its version, such as `24.21.0`
+ * @param metafiles esbuild's accounts of what is in the file
+ * @param nodeVersion the version of Node.js when that is in the file too, such as `24.21.0`
  */
 export function billOfMaterials(
-	packages: Package[],
+	metafiles: Metafile[],
 	nodeVersion?: string,
 ): Bill {
-	const ours = npmPurl(name, version);
-	const node = nodeVersion === undefined ? [] : [nodeComponent(nodeVersion)];
-	return {
-		bomFormat: "CycloneDX",
-		specVersion: "1.6",
-		version: 1,
-		metadata: {
-			lifecycles: [{ phase: "build" }],
-			component: {
-				type: "application",
-				"bom-ref": ours,
-				name,
-				version,
-				purl: ours,
-				licenses: [{ expression: ourLicense }],
-			},
-		},
-		components: [...packages.map(libraryComponent), ...node],
-		dependencies: [
+	const folder = mkdtempSync(join(tmpdir(), "x-custom-jwt-"));
+	try {
+		const file = join(folder, "meta.json");
+		const merged = {
+			inputs: Object.assign({}, ...metafiles.map(({ inputs }) => inputs)),
+			outputs: Object.assign({}, ...metafiles.map(({ outputs }) => outputs)),
+		};
+		writeFileSync(file, JSON.stringify(merged));
+		const json = execFileSync(
+			join(packageRoot(), "node_modules/.bin/cyclonedx-esbuild"),
+			["--output-reproducible", "--spec-version=1.6", "--validate", file],
 			{
-				ref: ours,
-				dependsOn: [
-					...packages.filter(({ isDirect }) => isDirect),
-					...node,
-				].map(({ purl }) => purl),
+				cwd: packageRoot(),
+				encoding: "utf8",
+				stdio: ["ignore", "pipe", "ignore"],
+				maxBuffer: 2 ** 26,
 			},
-			...packages.map(({ purl, imports }) => ({
-				ref: purl,
-				dependsOn: [...imports].sort(),
-			})),
-		],
+		);
+		const bill: Bill = JSON.parse(json);
+		return nodeVersion === undefined ? bill : withNode(bill, nodeVersion);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+}
+
+/** The bill of an executable, which has Node.js inside. */
+function withNode(bill: Bill, version: string): Bill {
+	const ref = `pkg:generic/node@${version}`;
+	const node = {
+		type: "platform",
+		"bom-ref": ref,
+		name: "node",
+		version,
+		purl: ref,
+		licenses: [{ license: { name: "Node.js" } }],
 	};
+	const ours = bill.metadata.component["bom-ref"];
+	const dependencies = bill.dependencies.map((one) =>
+		one.ref === ours
+			? { ...one, dependsOn: [...(one.dependsOn ?? []), ref] }
+			: one,
+	);
+	return { ...bill, components: [...bill.components, node], dependencies };
 }

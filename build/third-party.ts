@@ -8,18 +8,10 @@ import { packageRoot } from "../schema/package-root";
 export interface Package {
 	name: string;
 	version: string;
-	/** Package URL: https://github.com/package-url/purl-spec */
-	purl: string;
 	/** SPDX expression, as its package.json has it. */
 	license: string;
 	/** What it says about its licence and copyright: the texts of its files. */
 	texts: string[];
-	/** Of the package as the registry has it: Subresource Integrity, from the lock file. */
-	integrity: string;
-	/** Whether a file of ours imports it. */
-	isDirect: boolean;
-	/** Package URLs of what its bundled files import. */
-	imports: Set<string>;
 }
 
 /** Files in a package that its licence demands to be handed on with it. */
@@ -30,12 +22,7 @@ function packageFolder(file: string): string | undefined {
 	return /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0];
 }
 
-/** The package URL of an npm package. */
-export function npmPurl(name: string, version: string): string {
-	return `pkg:npm/${name.replace("@", "%40")}@${version}`;
-}
-
-function readPackage(folder: string, integrity: string): Package {
+function readPackage(folder: string): Package {
 	const path = join(packageRoot(), folder);
 	const { name, version, license } = JSON.parse(
 		readFileSync(join(path, "package.json"), "utf8"),
@@ -46,58 +33,30 @@ function readPackage(folder: string, integrity: string): Package {
 		.map((file) => readFileSync(join(path, file), "utf8").trim());
 	if (typeof license !== "string" || texts.length === 0)
 		throw new Error(`${folder} says no licence, or has no text of it`);
-	return {
-		name,
-		version,
-		purl: npmPurl(name, version),
-		license,
-		texts,
-		integrity,
-		isDirect: false,
-		imports: new Set(),
-	};
+	return { name, version, license, texts };
 }
 
 /**
  * Lists the packages that bundles really hold: of which at least one octet is in an output.
  *
  * @param metafiles esbuild's accounts, with paths relative to the package's folder
- * @returns them in the order of their package URLs
+ * @returns each once, however many copies of it are installed, in the order of their names
  * @throws when a package names no licence or brings no text of it: it must not be handed on then
  */
 export function packagesIn(metafiles: Metafile[]): Package[] {
-	const lock = JSON.parse(
-		readFileSync(join(packageRoot(), "package-lock.json"), "utf8"),
-	);
 	const packages = new Map<string, Package>();
-	/** The package a file is of, kept once however many copies of it are installed; `undefined` for a file of ours. */
-	const packageOf = (file: string) => {
-		const folder = packageFolder(file);
-		if (folder === undefined) return undefined;
-		const read = readPackage(folder, lock.packages[folder].integrity);
-		const known = packages.get(read.purl) ?? read;
-		packages.set(known.purl, known);
-		return known;
-	};
-	for (const { inputs, outputs } of metafiles) {
-		const bundled = new Set(
-			Object.values(outputs).flatMap((output) =>
-				Object.entries(output.inputs)
-					.filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-					.map(([file]) => file),
-			),
-		);
-		for (const file of bundled) {
-			const importer = packageOf(file);
-			for (const { path } of inputs[file]?.imports ?? []) {
-				const imported = bundled.has(path) ? packageOf(path) : undefined;
-				if (imported === undefined || imported === importer) continue;
-				if (importer === undefined) imported.isDirect = true;
-				else importer.imports.add(imported.purl);
-			}
+	for (const { inputs } of metafiles.flatMap(({ outputs }) =>
+		Object.values(outputs),
+	))
+		for (const [file, { bytesInOutput }] of Object.entries(inputs)) {
+			const folder = bytesInOutput > 0 ? packageFolder(file) : undefined;
+			if (folder === undefined) continue;
+			const found = readPackage(folder);
+			packages.set(`${found.name}@${found.version}`, found);
 		}
-	}
-	return [...packages.values()].sort((a, b) => (a.purl < b.purl ? -1 : 1));
+	return [...packages]
+		.sort(([a], [b]) => (a < b ? -1 : 1))
+		.map(([, one]) => one);
 }
 
 /**

@@ -50,9 +50,14 @@ export function writePrivate(path: string, text: string, mode = 0o600): void {
 /**
  * Writes a file for its owner only that is not there yet.
  *
+ * @param path a file; `-` is standard output
  * @throws {BadUse} naming the file, when it is there too, or is a symbolic link
  */
 export function writeNew(path: string, text: string): void {
+	if (path === "-") {
+		process.stdout.write(text);
+		return;
+	}
 	refuseLink(path);
 	if (existsSync(path)) throw new BadUse(`${path} is there already`);
 	writePrivate(path, text);

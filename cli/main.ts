@@ -5,6 +5,7 @@ import { JwkError } from "../jwk/error";
 import { printableLine } from "../jwk/printable";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
+import { completion } from "./commands/completion";
 import { configCheck } from "./commands/config-check";
 import { conformance } from "./commands/conformance";
 import { gateway } from "./commands/gateway";
@@ -19,6 +20,7 @@ import { konnectPush } from "./commands/konnect-push";
 import { tokenDecode } from "./commands/token-decode";
 import { tokenVerify } from "./commands/token-verify";
 import { tryFile } from "./commands/try";
+import type { Tree } from "./completion";
 import { BadUse } from "./files";
 import { EXIT } from "./output";
 
@@ -41,6 +43,14 @@ Example:
 	.addCommand(
 		new Command("keys")
 			.description("generate, convert and rotate keys")
+			.addHelpText(
+				"after",
+				`
+Examples:
+  $ x-custom-jwt keys generate --out keys/2027
+  $ x-custom-jwt keys import key.pem --out private-jwk.json
+  $ x-custom-jwt keys public keys/2027/private-jwk.json`,
+			)
 			.addCommand(keysGenerate())
 			.addCommand(keysPublic())
 			.addCommand(keysImport())
@@ -51,22 +61,36 @@ Example:
 	.addCommand(
 		new Command("token")
 			.description("look into tokens")
+			.addHelpText(
+				"after",
+				`
+Examples:
+  $ echo "$TOKEN" | x-custom-jwt token decode -
+  $ echo "$TOKEN" | x-custom-jwt token verify - --jwks keys/2027/public.pem`,
+			)
 			.addCommand(tokenDecode())
 			.addCommand(tokenVerify()),
 	)
 	.addCommand(
 		new Command("config")
 			.description("look into declarative configuration")
+			.addHelpText(
+				"after",
+				`
+Example:
+  $ x-custom-jwt config check kong.yml`,
+			)
 			.addCommand(configCheck()),
 	)
 	.addCommand(
 		new Command("konnect")
 			.description("bring the plugin to Konnect")
 			.addCommand(konnectPush()),
-	);
+	)
+	.addCommand(completion(() => program as Tree));
 
-interface Tree {
-	commands: readonly Tree[];
+interface Settled {
+	commands: readonly Settled[];
 	exitOverride(): unknown;
 	showHelpAfterError(message: string): unknown;
 	configureOutput(output: {
@@ -75,7 +99,7 @@ interface Tree {
 }
 
 /** Commands that are added whole do not inherit these. */
-function settle(command: Tree): void {
+function settle(command: Settled): void {
 	command.exitOverride();
 	command.showHelpAfterError("(--help explains, with an example)");
 	command.configureOutput({

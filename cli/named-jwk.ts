@@ -6,6 +6,7 @@ import * as half from "../jwk/public-half";
 import { importSigningKey } from "../jwk/signing-key";
 import { CURES } from "../plugins/x-custom-jwt/private-key";
 import { BadUse } from "./files";
+import { isPem, keysOfPem } from "./import/pem";
 
 /**
  * Runs a rule of jwk/.
@@ -29,14 +30,20 @@ function faultOf({ option, form, message }: JwkError): string {
 	return cure ? `${message}; ${cure}` : message;
 }
 
-/** See jwk/parse.ts. */
+/** The keys of PEM, of certificates, or of a JWK or JWK Set; see jwk/parse.ts. */
 export function parseJwks(text: string, what: string): JWK[] {
-	return naming(what, () => parse.parseJwks(text));
+	return naming(what, () =>
+		isPem(text) ? keysOfPem(text) : parse.parseJwks(text),
+	);
 }
 
-/** See jwk/parse.ts. */
+/** What tokens are verified with: the same, without what is not a key in a set. */
 export function readJwks(text: string, what: string) {
-	return naming(what, () => parse.readJwks(text));
+	return naming(what, () =>
+		isPem(text)
+			? { keys: keysOfPem(text), faults: [], isUnnamed: true }
+			: parse.readJwks(text),
+	);
 }
 
 /** See jwk/public-half.ts. */

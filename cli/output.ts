@@ -16,6 +16,11 @@ export function print(text: string): void {
 	process.stdout.write(printable(text.endsWith("\n") ? text : `${text}\n`));
 }
 
+/** Writes what a command reports beside a file that goes to standard output. */
+export function report(text: string): void {
+	process.stderr.write(printable(`${text}\n`));
+}
+
 /** Writes one line of a command's answer, which stays one whatever it quotes. */
 export function printLine(text: string): void {
 	print(printableLine(text));

@@ -4,6 +4,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { visit } from "yaml";
 import { applyEdits, type Edit } from "../declarative/text";
 import { isPrivate } from "../jwk/members";
+import { printableLine } from "../jwk/printable";
 import { iso } from "../jwk/time";
 import { Name } from "../plugins/x-custom-jwt";
 import {
@@ -15,7 +16,7 @@ import {
 } from "./files";
 import { json } from "./keys";
 import { parseJwks } from "./named-jwk";
-import { asJson, EXIT, print, printLine, seconds } from "./output";
+import { asJson, EXIT, print, printLine, report, seconds } from "./output";
 import type { Outcome } from "./rotate";
 import { diffOf } from "./rotation-edits";
 
@@ -111,7 +112,10 @@ export function conclude(
 		...notes,
 		...exposed,
 	];
-	if (wantsJson) {
+	if (newKey?.path === "-") {
+		const words = [done ? message : `refused: ${message}`, ...all];
+		report(words.map(printableLine).join("\n- "));
+	} else if (wantsJson) {
 		const paths = files.map(({ path }) => path);
 		const at = allowedAt === undefined ? {} : { allowedAt: iso(allowedAt) };
 		print(json({ done, message, notes: all, ...at, files: paths, diff }));

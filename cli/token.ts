@@ -59,15 +59,15 @@ function times(
 }
 
 /**
- * Gets a JWK Set.
+ * Gets a JWK Set, or keys of PEM.
  *
- * @param source a file, or an http or https URL that the user trusts
+ * @param source a file, `-` for standard input, or an http or https URL that the user trusts
  * @returns the keys it has, and the faults of what is no key in it
  * @throws {BadUse} saying why it cannot be had, or that it is no JWK Set
  */
 export async function loadJwks(
 	source: string,
-): Promise<Pick<Expectations, "keys" | "faults">> {
+): Promise<Pick<Expectations, "keys" | "faults" | "isUnnamed">> {
 	if (!/^https?:\/\//i.test(source)) return readJwks(readInput(source), source);
 	if (!URL.canParse(source)) throw new BadUse("--jwks: not a URL");
 	const { origin, pathname, username, password } = new URL(source);

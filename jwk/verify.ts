@@ -28,6 +28,8 @@ export interface Expectations {
 	keys: JWK[];
 	/** What is wrong with other members of the JWK Set, which are no keys. */
 	faults?: JwkError[];
+	/** Whether a key without `kid` may have signed tokens that have one, as keys of PEM, which have none. */
+	isUnnamed?: boolean;
 	/** Accepted claim `iss`, or several; any when absent. */
 	issuer?: string | string[];
 	/** Accepted claim `aud`, or several; any when absent. */
@@ -98,7 +100,7 @@ async function verifyingKey(
 	const usable = usableKeys(expectations.keys, notes);
 	notes.push(...sharedKids(usable));
 	const alg = acceptedAlgorithm(header, expectations.algorithms);
-	const fitting = fittingKeys(header, alg, usable);
+	const fitting = fittingKeys(header, alg, usable, expectations.isUnnamed);
 	if (header.kid === undefined && fitting.length > 1)
 		notes.push(
 			`the token has no kid, and ${fitting.length} keys fit; each was tried, but other verifiers take the first or refuse`,
@@ -178,8 +180,14 @@ function fittingKeys(
 	{ kid }: DecodedToken["header"],
 	alg: string,
 	keys: JWK[],
+	isUnnamed = false,
 ): JWK[] {
-	const named = keys.filter((key) => kid === undefined || key.kid === kid);
+	const named = keys.filter(
+		(key) =>
+			kid === undefined ||
+			key.kid === kid ||
+			(isUnnamed && key.kid === undefined),
+	);
 	if (!named[0]) {
 		const names = keys.map((key) => quoted(key.kid)).join(", ");
 		throw new Refused(

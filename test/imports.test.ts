@@ -28,7 +28,6 @@ const MAY_IMPORT: Record<string, string[]> = {
 	"test-keys": ["local", "jwk"],
 	examples: ["local", "jwk", "schema"],
 	bench: [
-		"test",
 		"local",
 		"declarative",
 		"pluginserver",
@@ -99,6 +98,14 @@ test("core imports no package and nothing of Node.js, of schema/fields.ts types 
 			.map((name) => `${file} imports ${name}`);
 	});
 	expect(outside).toEqual([]);
+});
+
+test("tests import nothing from bench/", () => {
+	const own = files.filter((file) => file.startsWith("test/"));
+	const imported = own.filter((file) =>
+		importsOf(file).some((target) => target.startsWith("bench/")),
+	);
+	expect(imported).toEqual([]);
 });
 
 test("the plugin server loads the plugin from files that are one folder", () => {

@@ -32,8 +32,8 @@ export function conformance() {
 			"--restart <command>",
 			"shell command that ends the plugin server; without it no restart is tried",
 		)
-		.option("--junit <file>", "write JUnit XML")
-		.option("--json <file>", "write JSON")
+		.option("--junit <file>", "write JUnit XML; - is standard output")
+		.option("--json <file>", "write JSON; - is standard output")
 		.addHelpText(
 			"after",
 			`
@@ -44,6 +44,8 @@ does not do as it should. Example:
       --restart 'docker compose restart kong'`,
 		)
 		.action(async ({ config, ...options }) => {
+			if (options.junit === "-" && options.json === "-")
+				throw new BadUse("--junit - and --json -: only one can be printed");
 			// Loaded only when wanted: no other command needs it.
 			const { conformance: run } =
 				require("../../local/conformance/conformance") as typeof import("../../local/conformance/conformance");

@@ -11,7 +11,7 @@ import { USES } from "../../jwk/members";
 import { printable } from "../../jwk/printable";
 import { BadUse } from "../files";
 import { json, writeKeyFiles } from "../keys";
-import { asJson, print, warn } from "../output";
+import { asJson, print, report, warn } from "../output";
 
 /** `x-custom-jwt keys generate` */
 export function keysGenerate() {
@@ -31,7 +31,10 @@ export function keysGenerate() {
 			),
 		)
 		.addOption(use("sig"))
-		.requiredOption("--out <folder>", "where the files go")
+		.requiredOption(
+			"--out <folder>",
+			"where the files go; - prints the private JWK alone",
+		)
 		.option("--force", "overwrite files that are there", false)
 		.addOption(asJson())
 		.addHelpText(
@@ -51,6 +54,10 @@ Example:
 				},
 			);
 			interopWarnings(jwk).forEach(warn);
+			if (out === "-") {
+				report(`${alg} key ${jwk.kid}`);
+				return print(JSON.stringify(jwk));
+			}
 			const files = writeKeyFiles(jwk, out, force);
 			print(
 				wantsJson

@@ -18,7 +18,7 @@ export function keysRotatePublish() {
 		.option("--key <file>", "the new key, private or public, if there is one")
 		.option(
 			"--private-out <file>",
-			"generate it and write the private JWK here (mode 0600)",
+			"generate it and write the private JWK here (mode 0600); - is standard output",
 		)
 		.addOption(
 			new Option(
@@ -34,6 +34,8 @@ export function keysRotatePublish() {
 			const { key, privateOut } = options;
 			if (Boolean(key) === Boolean(privateOut))
 				throw new BadUse("one of --key and --private-out is expected");
+			if (privateOut === "-" && (options.json || options.dryRun))
+				throw new BadUse("--private-out -: only the key can be printed then");
 			const jwk = key
 				? readKey(key)
 				: await generateLike(configuration, options);

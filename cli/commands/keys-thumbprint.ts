@@ -6,7 +6,10 @@ import { asJson, print, printLine } from "../output";
 export function keysThumbprint() {
 	return new Command("thumbprint")
 		.description("print the JWK Thumbprints of keys (RFC 7638, SHA-256)")
-		.argument("<file...>", "JWKs or JWK Sets; - is standard input")
+		.argument(
+			"<file...>",
+			"JWKs, JWK Sets, PEM or certificates; - is standard input",
+		)
 		.addOption(asJson())
 		.addHelpText(
 			"after",

@@ -16,7 +16,10 @@ export function tokenVerify() {
 	return new Command("verify")
 		.description("verify a token's signature, times, issuer and audience")
 		.argument("<token>", "JWT, with or without Bearer; - is standard input")
-		.requiredOption("--jwks <file or url>", "JWK Set to verify with")
+		.requiredOption(
+			"--jwks <file or url>",
+			"JWK Set, public PEM or certificate to verify with; - is standard input",
+		)
 		.option("--iss <issuer>", "the claim iss must be this")
 		.option("--aud <audience>", "the claim aud must be or contain this")
 		.addOption(

@@ -2,6 +2,7 @@
 import {
 	createPrivateKey,
 	createPublicKey,
+	type KeyExportOptions,
 	type KeyObject,
 	X509Certificate,
 } from "node:crypto";
@@ -166,14 +167,36 @@ function elements(der: Buffer): { whole: Buffer; content: Buffer }[] {
 	return found;
 }
 
-/** An RSA-PSS key is an RSA key that names its algorithm; JWK has that in `alg`. */
+/** The algorithm of an RSA-PSS key, which says the hash that its signatures have; it may say none. */
+function pssAlgorithm({ asymmetricKeyDetails }: KeyObject): string {
+	const { hashAlgorithm = "sha256" } = asymmetricKeyDetails ?? {};
+	const [, bits] = /^sha(256|384|512)$/.exec(hashAlgorithm) ?? [];
+	if (bits) return `PS${bits}`;
+	throw new JwkError(
+		"",
+		`an RSA-PSS key for signatures with ${hashAlgorithm}, which no JWS algorithm has`,
+	);
+}
+
+/** An RSA-PSS key (RFC 4055) as the RSA key that is in it (RFC 8017), which is what JWK has. */
+function plainRsa(key: KeyObject): KeyObject {
+	const type = key.type === "private" ? "pkcs8" : "spki";
+	const der = key.export({ type, format: "der" } as KeyExportOptions<"der">);
+	const [outer] = elements(Buffer.from(der));
+	const inner = elements(outer?.content ?? Buffer.of()).at(-1)?.content;
+	if (!inner) throw new JwkError("", "an RSA-PSS key without a key");
+	return key.type === "private"
+		? createPrivateKey({ key: inner, format: "der", type: "pkcs1" })
+		: // A BIT STRING begins with the number of its unused bits.
+			createPublicKey({ key: inner.subarray(1), format: "der", type: "pkcs1" });
+}
+
 function jwkOf(key: KeyObject, certificates: X509Certificate[]): JWK {
-	if (key.asymmetricKeyType === "rsa-pss")
-		throw new JwkError(
-			"",
-			"an RSA-PSS key (id-RSASSA-PSS); convert it to a plain RSA key, and import that with alg PS256",
-		);
-	const jwk = attempt(() => key.export({ format: "jwk" })) as JWK;
+	const isPss = key.asymmetricKeyType === "rsa-pss";
+	const exported = attempt(() =>
+		(isPss ? plainRsa(key) : key).export({ format: "jwk" }),
+	) as JWK;
+	const jwk = isPss ? { ...exported, alg: pssAlgorithm(key) } : exported;
 	const half = key.type === "private" ? createPublicKey(key) : key;
 	const own = certificates.find((one) => {
 		const { publicKey } = one;

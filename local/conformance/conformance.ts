@@ -50,14 +50,19 @@ export async function conformance(
 	const reports = options.proxy
 		? [await onGateway(options.proxy, options, signal)]
 		: await onLocalGateway(signal);
-	for (const report of reports) console.log(table(report));
-	if (options.junit) writeFileSync(options.junit, junit(reports));
+	const isPrinted = options.junit === "-" || options.json === "-";
+	for (const report of reports)
+		(isPrinted ? console.error : console.log)(table(report));
+	if (options.junit) write(options.junit, junit(reports));
 	if (options.json)
-		writeFileSync(
-			options.json,
-			printable(`${JSON.stringify(reports, null, "\t")}\n`),
-		);
+		write(options.json, `${JSON.stringify(reports, null, "\t")}\n`);
 	return reports.every(hasPassed);
+}
+
+/** @param path a file; `-` is standard output */
+function write(path: string, text: string): void {
+	if (path === "-") process.stdout.write(printable(text));
+	else writeFileSync(path, printable(text));
 }
 
 async function onGateway(

@@ -31,7 +31,8 @@ function pluginServerMetafile(): Metafile {
 	return JSON.parse(readFileSync(metafile, "utf8"));
 }
 
-const packages = packagesIn([pluginServerMetafile()]);
+const metafile = pluginServerMetafile();
+const packages = packagesIn([metafile]);
 
 test.each([
 	{ file: "dist/x-custom-jwt-pluginserver.js", holds: "prom-client" },
@@ -95,13 +96,11 @@ test("what was imported and dropped again is not in it", () => {
 			},
 		},
 	};
-	expect(packagesIn([metafile])).toMatchObject([
-		{ name: "jose", isDirect: true },
-	]);
+	expect(packagesIn([metafile])).toMatchObject([{ name: "jose" }]);
 });
 
 describe("the bill of materials", () => {
-	const bill = billOfMaterials(packages, "24.21.0");
+	const bill = billOfMaterials([metafile], "24.21.0");
 
 	test("fits CycloneDX's schema", () => {
 		const schemas = "node_modules/@cyclonedx/cyclonedx-library/res/schema";
@@ -124,37 +123,48 @@ describe("the bill of materials", () => {
 		expect(validate.errors).not.toBeNull();
 	});
 
-	test("names each package once, with version, licence and digest", () => {
-		const refs = bill.components.map(({ purl }) => purl);
+	test("names each package once, with version and licence", () => {
+		const refs = bill.components.map((component) => component["bom-ref"]);
 		expect(new Set(refs).size).toBe(refs.length);
-		expect(bill.components).toContainEqual({
-			type: "library",
-			"bom-ref": expect.any(String),
-			group: "@opentelemetry",
-			name: "api",
-			version: expect.any(String),
-			purl: expect.stringMatching(/^pkg:npm\/%40opentelemetry\/api@\d/),
-			licenses: [{ expression: "Apache-2.0" }],
-			hashes: [
-				{ alg: "SHA-512", content: expect.stringMatching(/^[0-9a-f]{128}$/) },
-			],
-		});
+		expect(bill.components).toContainEqual(
+			expect.objectContaining({
+				type: "library",
+				group: "@opentelemetry",
+				name: "api",
+				version: expect.any(String),
+				purl: expect.stringMatching(/^pkg:npm\/%40opentelemetry\/api@\d/),
+				licenses: [{ license: expect.objectContaining({ id: "Apache-2.0" }) }],
+			}),
+		);
+		const libraries = bill.components.filter(({ type }) => type === "library");
+		expect(libraries.map(({ name }) => name).sort()).toEqual(
+			packages.map(({ name }) => name.replace(/^@.*\//, "")).sort(),
+		);
 	});
 
 	test("says who needs what, and nothing that is not in it", () => {
 		const dependsOn = (start: string) =>
 			bill.dependencies.find(({ ref }) => ref.startsWith(start))?.dependsOn;
-		expect(dependsOn("pkg:npm/kong-plugin-x-custom-jwt@")).toEqual(
+		expect(
+			bill.dependencies.find(
+				({ ref }) => ref === bill.metadata.component["bom-ref"],
+			)?.dependsOn,
+		).toEqual(
 			expect.arrayContaining([
-				expect.stringMatching(/^pkg:npm\/jose@/),
+				expect.stringMatching(/^jose@/),
 				"pkg:generic/node@24.21.0",
 			]),
 		);
-		expect(dependsOn("pkg:npm/prom-client@")).toContainEqual(
-			expect.stringMatching(/^pkg:npm\/tdigest@/),
+		expect(dependsOn("prom-client@")).toContainEqual(
+			expect.stringMatching(/^tdigest@/),
 		);
-		const refs = bill.components.map(({ purl }) => purl);
-		for (const ref of bill.dependencies.flatMap(({ dependsOn }) => dependsOn))
-			expect(refs).toContain(ref);
+		const refs = bill.components.map((component) => component["bom-ref"]);
+		for (const { dependsOn = [] } of bill.dependencies)
+			for (const ref of dependsOn) expect(refs).toContain(ref);
+	});
+
+	test("is the same each time, with no time and no random number", () => {
+		expect(billOfMaterials([metafile], "24.21.0")).toEqual(bill);
+		expect(JSON.stringify(bill)).not.toMatch(/timestamp|serialNumber/);
 	});
 });

@@ -24,7 +24,7 @@ import { BadUse } from "../../cli/files";
 import { checkPrivate, parseJwks, publicHalf } from "../../cli/named-jwk";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
-import { importSigningKey, privateJwkToPem } from "../../jwk/signing-key";
+import { privateJwkToPem } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
 import { packageRoot } from "../../schema/package-root";
 import { run, secretsOf } from "../support/cli";
@@ -189,7 +189,14 @@ describe("keys public", () => {
 			"nowhere.json",
 			"nowhere.json cannot be read: ENOENT",
 		],
-		["a PEM", file("RS256-public.pem"), "not JSON but PEM"],
+		[
+			"PEM of another kind",
+			write(
+				"request.pem",
+				"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+			),
+			"certificate request",
+		],
 	])("refuses %s, naming it", async (_, path, named) => {
 		expect(await run(["keys", "public", path])).toMatchObject({
 			code: 2,

@@ -2,7 +2,12 @@ import { version } from "../../package.json";
 import { run } from "../support/cli";
 
 const COMMANDS = [
+	"completion",
+	"config",
+	"keys",
+	"token",
 	"keys generate",
+	"keys import",
 	"keys public",
 	"keys pem",
 	"keys thumbprint",

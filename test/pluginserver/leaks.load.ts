@@ -1,6 +1,6 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { residentMegabytes } from "../../bench/proc";
 import { dedicatedServer } from "../../local/gateway/plugin-server";
 import privateJwk from "../../test-keys/ES256-jwk-private.json";
 import { Client, clientOf, nobody } from "../support/client";
@@ -34,6 +34,12 @@ async function load(
 			await client.close();
 		}),
 	);
+}
+
+/** Resident memory of a process, in MB. */
+function residentMegabytes(pid: number): number {
+	const status = readFileSync(`/proc/${pid}/status`, "utf8");
+	return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
 /** Each way in which an event can end, one after the other. */
