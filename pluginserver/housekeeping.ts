@@ -45,11 +45,8 @@ export function keepHouse(
 		if (isStopping) return;
 		isStopping = true;
 		log("info", "stopping", { signal: reason, events: events.size });
-		const deadline = sleep(phase);
-		const left = leave(reason);
-		await Promise.race([left, deadline]);
-		await Promise.race([connections.retire(), deadline]);
-		await left;
+		await leave(reason);
+		await Promise.race([connections.retire(), sleep(phase)]);
 		flushRefusals();
 		log("info", "stopped", { events: events.size });
 		process.exit(0);

@@ -6,10 +6,16 @@ const WORKER = "nginx: worker process";
 const ENDING = `${WORKER} is shutting down`;
 
 const parent = process.ppid;
+const master = masterOf(parent);
 
 /** Whether the process that started this one is gone, or is a worker of nginx that is shutting down. */
 export function isParentLeaving(): boolean {
 	return process.ppid !== parent || commandOf(parent).includes(ENDING);
+}
+
+/** Whether Kong's worker that started this process leaves, but Kong has others, one of which starts another server. */
+export function isKongReloading(): boolean {
+	return isParentLeaving() && workersOf(master).some(isRunning);
 }
 
 /**
@@ -19,17 +25,26 @@ export function isParentLeaving(): boolean {
  * @param worker one of its workers
  */
 export function isKongEnding(worker = parent): boolean {
-	if (!commandOf(worker).includes(ENDING)) return false;
-	const [, master = ""] = /^PPid:\s*(\d+)/m.exec(read(worker, "status")) ?? [];
-	const workers = read(master, `task/${master}/children`).trim().split(" ");
+	const workers = workersOf(masterOf(worker));
+	// Where the kernel does not list them, nobody knows.
 	return (
-		// Where the kernel does not list them, nobody knows.
-		workers.includes(`${worker}`) &&
-		workers
-			.map(commandOf)
-			.every((name) => !name.startsWith(WORKER) || name.includes(ENDING))
+		commandOf(worker).includes(ENDING) &&
+		workers.length > 0 &&
+		!workers.some(isRunning)
 	);
 }
+
+function masterOf(worker: number): string {
+	return /^PPid:\s*(\d+)/m.exec(read(worker, "status"))?.[1] ?? "";
+}
+
+/** The command lines of the workers that nginx has. */
+function workersOf(pid: string): string[] {
+	const children = read(pid, `task/${pid}/children`).trim().split(" ");
+	return children.map(commandOf).filter((name) => name.startsWith(WORKER));
+}
+
+const isRunning = (command: string) => !command.includes(ENDING);
 
 const commandOf = (pid: number | string) => read(pid, "cmdline");
 

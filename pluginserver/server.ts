@@ -8,7 +8,12 @@ import { Connections } from "./connections";
 import { keepHouse, type Timeouts } from "./housekeeping";
 import type { Log } from "./log";
 import type { MetricsPlace } from "./metrics";
-import { closeOutput, isKongEnding, isParentLeaving } from "./parent";
+import {
+	closeOutput,
+	isKongEnding,
+	isKongReloading,
+	isParentLeaving,
+} from "./parent";
 import { PluginServerRpc } from "./rpc";
 import { isListening, listenOnSocket, type Place } from "./socket";
 import { Workers } from "./workers";
@@ -24,6 +29,9 @@ const WATCH_INTERVAL = 100;
 
 /** A server that is stopped goes on until it has had no event for this long, or another server has taken over, in milliseconds. */
 const LINGER = 200;
+
+/** While Kong reloads, this one goes on until Kong has started the next, for this long at most, in milliseconds. */
+const RELOAD = 30_000;
 
 /** Kong has had its last request when nothing came for this long while it ends, in milliseconds. */
 const LAST_REQUEST = 2000;
@@ -65,6 +73,7 @@ export async function runServer(
 			await place.leave();
 		}
 		close();
+		connections.retire();
 		await ended;
 	});
 	// Before the sockets are there, so that none of them is left behind.
@@ -103,7 +112,11 @@ async function linger(
 	const start = performance.now();
 	const isAsked = () =>
 		performance.now() - Math.max(start, events.lastStarted) < LINGER;
-	while (!place.isTaken() && isAsked() && performance.now() - start < most)
+	const lasts = () => performance.now() - start;
+	while (
+		!place.isTaken() &&
+		((isAsked() && lasts() < most) || (isKongReloading() && lasts() < RELOAD))
+	)
 		await sleep(10);
 }
 

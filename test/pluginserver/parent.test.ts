@@ -28,13 +28,14 @@ afterAll(() => {
 	}
 });
 
-/** @param comment is in the shell's command line */
-async function startBelow(folder: string, comment: string): Promise<Child> {
+/** @param name what the shell is called */
+async function startBelow(folder: string, name: string): Promise<Child> {
 	// The shell does not keep the pipe.
-	const script = `"$@" & exec > /dev/null 2>&1; wait # ${comment}`;
+	const script = `"$@" & exec > /dev/null 2>&1; wait`;
 	const socket = ["--socket", join(folder, "s.sock")];
 	const shell = spawn("sh", ["-c", script, "sh", ...DEDICATED, ...socket], {
 		stdio: ["ignore", "pipe", "inherit"],
+		argv0: name,
 	});
 	const closed = once(shell.stdout, "end");
 	const child = { shell, output: "", closed };
@@ -48,7 +49,7 @@ async function startBelow(folder: string, comment: string): Promise<Child> {
 
 test("a server that another one has displaced ends when its parent, Kong's worker, is gone", async () => {
 	const folder = temporaryFolder();
-	const first = await startBelow(folder, "Kong");
+	const first = await startBelow(folder, "nginx: worker process");
 	const second = runServer(DEDICATED, [], folder);
 	await until("it knows", () => first.output.includes("has taken over"));
 	expect(first.output).not.toContain("stopp");
@@ -62,7 +63,7 @@ test("a server that another one has displaced ends when its parent, Kong's worke
 
 test("a server whose parent is gone goes on until another one displaces it", async () => {
 	const folder = temporaryFolder();
-	const first = await startBelow(folder, "Kong");
+	const first = await startBelow(folder, "nginx: worker process");
 	first.shell.kill("SIGKILL");
 	await once(first.shell, "exit");
 	const client = await Client.connect(join(folder, "s.sock"));
