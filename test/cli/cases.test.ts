@@ -53,7 +53,7 @@ test("routes with expressions are named as not read", async () => {
 	const findings = await check("expressions.yml");
 	expect(findings).toContainEqual(
 		expect.stringContaining(
-			"info: route x-custom-jwt-jwks has an expression, which is not read here",
+			"note: route x-custom-jwt-jwks has an expression, which is not read here",
 		),
 	);
 	expect(findings.join()).not.toContain("error");
@@ -86,7 +86,9 @@ describe("config check finds entities wherever Kong allows them:", () => {
 
 	test("plugin entries of a file for deck file add-plugins", async () => {
 		expect(await check("add-plugins.yml")).toContainEqual(
-			expect.stringMatching(/^12:21 error: .*"auth_methodz" is no field of it/),
+			expect.stringMatching(
+				/^12:21 error: .*"auth_methodz" is not a field of the plugin/,
+			),
 		);
 	});
 });
