@@ -6,6 +6,7 @@ import { printableLine } from "../jwk/printable";
 import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { configCheck } from "./commands/config-check";
+import { configExplain } from "./commands/config-explain";
 import { conformance } from "./commands/conformance";
 import { gateway } from "./commands/gateway";
 import { init } from "./commands/init";
@@ -55,7 +56,8 @@ Example:
 	.addCommand(
 		new Command("config")
 			.description("look into declarative configuration")
-			.addCommand(configCheck()),
+			.addCommand(configCheck())
+			.addCommand(configExplain()),
 	)
 	.addCommand(
 		new Command("konnect")

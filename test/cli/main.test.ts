@@ -13,6 +13,7 @@ const COMMANDS = [
 	"token verify",
 	"token decode",
 	"config check",
+	"config explain",
 	"konnect push-schema",
 	"gateway",
 	"",
