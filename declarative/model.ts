@@ -89,13 +89,22 @@ export function readConfiguration(paths: string[]): Configuration {
 /** The files that a path stands for: those of a folder and its folders, as decK reads it, or the file itself. */
 function filesIn(path: string): string[] {
 	if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
-	const files = readdirSync(path, { recursive: true, withFileTypes: true })
-		.filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name))
-		.map((entry) => join(entry.parentPath, entry.name))
-		.sort();
+	const files = filesBelow(path);
 	if (!files.length)
 		throw new Unreadable(`${path} has no file *.yml, *.yaml or *.json`);
 	return files;
+}
+
+/** Files of a folder, without packages and what is hidden: there may be thousands of other files. */
+function filesBelow(folder: string): string[] {
+	return readdirSync(folder, { withFileTypes: true })
+		.filter(({ name }) => !name.startsWith(".") && name !== "node_modules")
+		.flatMap((entry) => {
+			const path = join(folder, entry.name);
+			if (entry.isDirectory()) return filesBelow(path);
+			return entry.isFile() && /\.(ya?ml|json)$/.test(path) ? [path] : [];
+		})
+		.sort();
 }
 
 /** Finds the entities in files without faults. */
