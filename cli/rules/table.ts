@@ -33,7 +33,7 @@ const ROWS: Row[] = [
 	[
 		"unfilled-variable",
 		"error",
-		"A variable of envsubst or Helm was not filled in.",
+		"A variable of `envsubst` or Helm was not filled in.",
 		files.unfilledVariable,
 	],
 	[

@@ -52,6 +52,8 @@ test("the schema is in the package, where the line of the starter has it", () =>
 	expect(files).toContain(EDITOR_SCHEMA);
 	expect(EDITOR_SCHEMA_URL.endsWith(`/${EDITOR_SCHEMA}`)).toBe(true);
 	expect(STARTER.startsWith(LINE)).toBe(true);
+	const page = readFileSync(join(packageRoot(), "docs/cli.md"), "utf8");
+	expect(page).toContain(LINE);
 });
 
 test("the starter and the examples have no findings", async () => {

@@ -1,12 +1,15 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables that other tools fill in
 /** Each rule of `config check`: a configuration in which it finds nothing, and a change that it finds. */
 import { generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { checkConfiguration } from "../../../cli/check";
 import type { CheckOptions } from "../../../cli/rules/subjects";
 import { RULES } from "../../../cli/rules/table";
 import { makeConfiguration } from "../../../declarative/model";
 import { parseSource } from "../../../declarative/text";
 import { testKey } from "../../../local/demo/flows";
+import { packageRoot } from "../../../schema/package-root";
 
 type Members = Record<string, unknown>;
 
@@ -542,6 +545,16 @@ test("every rule has a case here, and an id of words with dashes", () => {
 	for (const id of ids) expect(id).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
 	const empty = ids.filter((id) => CASES[id]?.length === 0);
 	expect(empty).toEqual(ELSEWHERE);
+});
+
+test("docs/cli.md has a row for each rule", () => {
+	const page = readFileSync(join(packageRoot(), "docs/cli.md"), "utf8");
+	const rows = page.match(/^\| `[a-z-]+` \| (error|warning|note) \| .*$/gm);
+	expect(rows).toEqual(
+		RULES.map(
+			({ id, severity, text }) => `| \`${id}\` | ${severity} | ${text} |`,
+		),
+	);
 });
 
 test("a sound configuration has no findings", async () => {
