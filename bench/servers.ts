@@ -57,7 +57,7 @@ export function requestOf(
 	credential: { id?: string; [member: string]: unknown } | undefined,
 	shared = {},
 ): GatewayRequest {
-	const route = { entity, service: SERVICE, plugins: [] };
+	const route = { entity, matchable: entity, service: SERVICE, plugins: [] };
 	const request = new GatewayRequest("bench", incoming, route);
 	if (!credential) return request;
 	const { id = "credential" } = credential;

@@ -1,17 +1,17 @@
 /**
- * Writes what is generated from the fields and the refusals: `schema/schema.lua` for Konnect and tables of
- * the docs. With `--check` it writes nothing and fails when one of them is stale.
+ * Writes what is generated from the fields and the refusals: `schema/schema.lua` for Konnect, the JSON
+ * Schema for editors and tables of the docs. With `--check` it writes nothing and fails when one of them is stale.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { stringify } from "yaml";
 import { REFUSALS, TITLES } from "../core/refusals";
+import { describeField } from "../schema/describe";
+import { EDITOR_SCHEMA, editorSchema } from "../schema/editor";
 import { FIELD_GROUPS } from "../schema/fields";
 import {
 	isRequired,
 	type KongValue,
 	kongEntityFields,
-	kongType,
 	type Property,
 	properties,
 } from "../schema/kong";
@@ -19,9 +19,6 @@ import { Name } from "../schema/name";
 import { packageRoot } from "../schema/package-root";
 
 const ROOT = packageRoot();
-
-/** YAML on one line. */
-const EXAMPLE = { collectionStyle: "flow", lineWidth: 0 } as const;
 
 /** The pages with a generated part, between marks. */
 const PAGES: Record<string, () => string> = {
@@ -56,18 +53,16 @@ export function configurationTables(): string {
 }
 
 function row(name: string, property: Property | undefined): string {
-	if (!property) throw new Error(`there is no field ${name}`);
+	const field = describeField(name);
+	if (!property || !field) throw new Error(`there is no field ${name}`);
 	const byDefault =
 		property.default === undefined
 			? isRequired(name)
 				? "**required**"
 				: "none"
 			: `\`${[property.default].flat().join("`, `")}\``;
-	const kind = kongType(property);
-	const type = /^(array|set|map)$/.test(kind) ? `${kind} of strings` : kind;
-	const note = property.kong?.referenceable ? ", encrypted" : "";
-	const example = stringify(property.examples[0], EXAMPLE).trim();
-	return `| \`${name}\` | ${type}${note} | ${byDefault} | ${property.description} | \`${example}\` |`;
+	const note = field.isSecret ? ", encrypted" : "";
+	return `| \`${name}\` | ${field.type}${note} | ${byDefault} | ${field.meaning} | \`${field.example}\` |`;
 }
 
 /** The tables of refusals, one for each status, in Markdown. */
@@ -105,6 +100,11 @@ function lua(value: KongValue, indent = ""): string {
 export function generatedFiles(): { path: string; content: string }[] {
 	return [
 		{ path: "schema/schema.lua", content: schemaLua() },
+		{
+			path: EDITOR_SCHEMA,
+			// Escaped, as a character that cannot be seen.
+			content: `${JSON.stringify(editorSchema(), null, 2).replaceAll("\u007f", "\\u007f")}\n`,
+		},
 		...Object.entries(PAGES).map(([path, part]) => ({
 			path,
 			content: withPart(path, part()),

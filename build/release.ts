@@ -56,10 +56,7 @@ async function main() {
 			join(ROOT, `dist/lua/${part}.lua`),
 			join(FOLDER, `x-custom-jwt-${version}-${part}.lua`),
 		);
-	writeBill(
-		`x-custom-jwt-${version}-handler.lua`,
-		packagesIn([await bundle("lua")]),
-	);
+	writeBill(`x-custom-jwt-${version}-handler.lua`, [await bundle("lua")]);
 	const rockspec = `${name}-${version}-1.rockspec`;
 	copyFileSync(join(ROOT, rockspec), join(FOLDER, rockspec));
 	console.log(`wrote ${relative(ROOT, FOLDER)}`);

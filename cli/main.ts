@@ -7,6 +7,7 @@ import { version } from "../package.json";
 import { toRefusal } from "../plugins/x-custom-jwt/errors";
 import { completion } from "./commands/completion";
 import { configCheck } from "./commands/config-check";
+import { configExplain } from "./commands/config-explain";
 import { conformance } from "./commands/conformance";
 import { gateway } from "./commands/gateway";
 import { init } from "./commands/init";
@@ -80,7 +81,8 @@ Examples:
 Example:
   $ x-custom-jwt config check kong.yml`,
 			)
-			.addCommand(configCheck()),
+			.addCommand(configCheck())
+			.addCommand(configExplain()),
 	)
 	.addCommand(
 		new Command("konnect")

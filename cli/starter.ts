@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import type { JWK } from "jose";
 import { Document, YAMLMap } from "yaml";
 import { Name } from "../plugins/x-custom-jwt";
+import { EDITOR_SCHEMA_URL } from "../schema/editor";
 
 /** Ways for clients to authenticate that a starter can be made for, as `auth_methods` names them. */
 export const AUTH = ["key", "basic", "jwt", "mtls", "oidc"] as const;
@@ -199,7 +200,8 @@ export function starter(
 	// On one line, which a Kong without database does not accept: it can be left out by grep.
 	const info = document.get("_info", true);
 	if (info instanceof YAMLMap) info.flow = true;
-	document.commentBefore = ` Written by npx kong-plugin-x-custom-jwt init. Change what you like, then run npx kong-plugin-x-custom-jwt config check.
+	document.commentBefore = ` yaml-language-server: $schema=${EDITOR_SCHEMA_URL}
+ Written by npx kong-plugin-x-custom-jwt init. Change what you like, then run npx kong-plugin-x-custom-jwt config check.
  The private key is not in this file: Kong reads it from the environment variable ${KEY_VARIABLE}.
  decK changes and deletes only entities with the tag of _info. Keep that line for decK: without it a sync deletes everything that
  is not in this file. Leave the line out for a Kong without database, which does not know it.`;

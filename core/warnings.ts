@@ -10,12 +10,19 @@ const DECISIVE_CLAIMS = ["sub", "aud", "scope", "roles", "groups"];
 
 /** Something that is allowed, and seldom meant. */
 export interface Warning {
+	/** The rule of `config check` that reports it. */
+	id:
+		| "claim-chosen-by-client"
+		| "issuers-not-told-apart"
+		| "key-interoperability"
+		| "methods-not-told-apart"
+		| "oidc-unchecked"
+		| "reuse-without-effect"
+		| "test-key";
 	/** The field's name. */
 	field: string;
 	/** In words, never with the value. */
 	message: string;
-	/** Whether it is meant in the package's own examples, and nowhere else. */
-	onlyInExamples?: boolean;
 	/** Whether only the instance needs to say it, since `config check` sees more. */
 	isForLog?: boolean;
 }
@@ -58,16 +65,17 @@ function ofKey(key: KeyInfo, { hmac_key_is_text }: WarnedConfig): Warning[] {
 		...key.interop,
 	].map(
 		(warning): Warning => ({
+			id: "key-interoperability",
 			field: "private_jwk",
 			message: `private_jwk: ${warning}`,
 		}),
 	);
 	if (key.isTestKey)
 		warnings.push({
+			id: "test-key",
 			field: "private_jwk",
 			message:
 				"private_jwk is one of the package's test keys, with which everybody can sign; x-custom-jwt keys generate makes one of your own",
-			onlyInExamples: true,
 		});
 	return warnings;
 }
@@ -77,6 +85,7 @@ function foreignTokens({ auth_methods }: WarnedConfig): Warning[] {
 	if (!auth_methods.includes("oidc")) return [];
 	return [
 		{
+			id: "oidc-unchecked",
 			field: "auth_methods",
 			message:
 				"config/auth_methods accepts oidc: only openid-connect with auth_methods: [bearer] may guard the routes of this plugin entry, or a client could add a Bearer token of its own making; x-custom-jwt config check shows whether that is so",
@@ -91,6 +100,7 @@ function sameNames(config: WarnedConfig): Warning[] {
 		return [];
 	return [
 		{
+			id: "methods-not-told-apart",
 			field: "auth_methods",
 			message:
 				"config/auth_methods accepts several methods, and no claim tells them apart: clients of one name get equal tokens; set_claims: {auth_method: $(auth.method)} tells them apart",
@@ -110,6 +120,7 @@ function sameSubjects(config: WarnedConfig): Warning[] {
 		return [];
 	return [
 		{
+			id: "issuers-not-told-apart",
 			field: "auth_methods",
 			message:
 				"config/auth_methods accepts jwt, tokens of every issuer that has a credential, and no claim tells issuers apart: subjects of one name get equal tokens; set_claims: {idp: $(auth.issuer)} tells them apart",
@@ -141,16 +152,20 @@ function chosenByClient({ templates }: WarnedConfig): Warning[] {
 				DECISIVE_CLAIMS.includes(claim) &&
 				template.variables.some((variable) => findVariable(variable)?.isSent),
 		)
-		.map(({ field, claim }) => ({
-			field,
-			message: `config/${field}: the client chooses the claim ${claim} itself, by a header or query parameter`,
-		}));
+		.map(
+			({ field, claim }): Warning => ({
+				id: "claim-chosen-by-client",
+				field,
+				message: `config/${field}: the client chooses the claim ${claim} itself, by a header or query parameter`,
+			}),
+		);
 }
 
 function neverReused({ reuse_for, templates }: WarnedConfig): Warning[] {
 	if (reuse_for === 0 || !templates.variables.includes("request.id")) return [];
 	return [
 		{
+			id: "reuse-without-effect",
 			field: "reuse_for",
 			message:
 				"config/reuse_for has no effect: each token has a $(request.id) of its own",

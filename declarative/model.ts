@@ -44,7 +44,13 @@ export interface Route extends Entity {
 export interface PluginEntry extends Entity {
 	/** What it is configured on, for messages, e.g. `route apiKey`. */
 	scope: string;
-	kind: "route" | "service" | "consumer" | "global" | "selectors";
+	kind:
+		| "route"
+		| "service"
+		| "consumer"
+		| "consumer group"
+		| "global"
+		| "selectors";
 	/** The route or service it is configured on. */
 	on: Entity | undefined;
 	/** Where its configuration stands: its own `config`, then decK's shared `_plugin_configs`. */
@@ -54,12 +60,16 @@ export interface PluginEntry extends Entity {
 /** What declarative configuration files say together. */
 export interface Configuration {
 	files: SourceFile[];
+	services: Entity[];
 	routes: Route[];
 	consumers: Entity[];
 	/** Groups and credentials in lists of their own, each with its `consumer`. */
 	credentials: Record<"acls" | "jwt_secrets", Entity[]>;
+	vaults: Entity[];
 	/** All enabled plugin entries. */
 	plugins: PluginEntry[];
+	/** Those that are switched off. */
+	disabledPlugins: PluginEntry[];
 	/** Ranks the routes that match a request as Kong does. */
 	rank(request: RoutedRequest): Ranked<Route>[];
 }
@@ -85,13 +95,22 @@ export function readConfiguration(
 /** The files that a path stands for: those of a folder and its folders, as decK reads it, or the file itself. */
 function filesIn(path: string): string[] {
 	if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
-	const files = readdirSync(path, { recursive: true, withFileTypes: true })
-		.filter((entry) => entry.isFile() && /\.(ya?ml|json)$/.test(entry.name))
-		.map((entry) => join(entry.parentPath, entry.name))
-		.sort();
+	const files = filesBelow(path);
 	if (!files.length)
 		throw new Unreadable(`${path} has no file *.yml, *.yaml or *.json`);
 	return files;
+}
+
+/** Files of a folder, without packages and what is hidden: there may be thousands of other files. */
+function filesBelow(folder: string): string[] {
+	return readdirSync(folder, { withFileTypes: true })
+		.filter(({ name }) => !name.startsWith(".") && name !== "node_modules")
+		.flatMap((entry) => {
+			const path = join(folder, entry.name);
+			if (entry.isDirectory()) return filesBelow(path);
+			return entry.isFile() && /\.(ya?ml|json)$/.test(path) ? [path] : [];
+		})
+		.sort();
 }
 
 /** Finds the entities in files without faults. */
@@ -119,27 +138,29 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 	const plugins = [
 		...services.flatMap((service) => pluginsOf(service, "service")),
 		...routes.flatMap((route) => pluginsOf(route, "route")),
-		...[...consumers, ...all("consumer_groups")].flatMap((consumer) =>
-			pluginsOf(consumer, "consumer"),
+		...consumers.flatMap((consumer) => pluginsOf(consumer, "consumer")),
+		...all("consumer_groups").flatMap((group) =>
+			pluginsOf(group, "consumer group"),
 		),
 		...all("plugins").map(({ file, map }) => {
 			const wanted = (key: string) => reference(file, map, key);
-			const consumer = wanted("consumer") ?? wanted("consumer_group");
+			const consumer = wanted("consumer");
+			const group = wanted("consumer_group");
 			const route = wanted("route");
 			const service = wanted("service");
-			if (consumer) return pluginEntry(file, map, "consumer", undefined);
+			if (consumer)
+				return pluginEntry(file, map, "consumer", undefined, consumer);
+			if (group)
+				return pluginEntry(file, map, "consumer group", undefined, group);
 			if (route) return pluginEntry(file, map, "route", routeNamed(route));
 			if (!service) return pluginEntry(file, map, "global", undefined);
 			return pluginEntry(file, map, "service", serviceNamed(service));
 		}),
 		...all("add-plugins").flatMap((patch) => pluginsOf(patch, "selectors")),
 	];
-	const enabled = ({ file, map }: PluginEntry) =>
+	const isEnabled = ({ file, map }: Entity) =>
 		plain(file, map, "enabled") !== false;
-	const routed = routes.filter(
-		({ service }) =>
-			!service || plain(service.file, service.map, "enabled") !== false,
-	);
+	const routed = routes.filter(({ service }) => !service || isEnabled(service));
 	const rank = makeRouter(routed, ({ matchable }) => matchable);
 	const credentials = {
 		acls: all("acls"),
@@ -147,10 +168,13 @@ export function makeConfiguration(files: SourceFile[]): Configuration {
 	};
 	return {
 		files,
+		services,
 		routes,
 		consumers,
 		credentials,
-		plugins: plugins.filter(enabled),
+		vaults: all("vaults"),
+		plugins: plugins.filter(isEnabled),
+		disabledPlugins: plugins.filter((plugin) => !isEnabled(plugin)),
 		rank,
 	};
 }
@@ -179,7 +203,10 @@ function routeOf(
 ): Route {
 	const own = entity(file, map);
 	const members: Record<string, unknown> = {};
-	for (const key of ROUTING) members[key] = plain(file, map, key);
+	const byDefault = routeDefaults(file);
+	for (const key of ROUTING)
+		members[key] =
+			plain(file, map, key) ?? (byDefault && plain(file, byDefault, key));
 	if (Array.isArray(members.paths))
 		members.paths = members.paths.map((path) => pathOf(file, String(path)));
 	const id = plain(file, map, "id");
@@ -188,6 +215,14 @@ function routeOf(
 		typeof id === "string" ? id : idOfName(own.name),
 	);
 	return { ...own, paths: [...(matchable.paths ?? [])], matchable, service };
+}
+
+/** What decK fills into each route of a file, `_info.defaults.route`. */
+function routeDefaults(file: SourceFile): YAMLMap | undefined {
+	let map: Node | undefined = rootOf(file);
+	for (const key of ["_info", "defaults", "route"])
+		map = isMap(map) ? lookup(file, map, key) : undefined;
+	return isMap(map) ? map : undefined;
 }
 
 /** A route's path; before format 3.0 a regular expression has no `~`, and Kong adds it. */
@@ -216,6 +251,7 @@ function pluginEntry(
 	map: YAMLMap,
 	kind: PluginEntry["kind"],
 	on: Entity | undefined,
+	wanted?: string,
 ): PluginEntry {
 	const shared = plain(file, map, "_config");
 	const all = lookup(file, rootOf(file), "_plugin_configs");
@@ -234,19 +270,25 @@ function pluginEntry(
 				? "every route"
 				: kind === "selectors"
 					? "what the selectors of add-plugins choose"
-					: `${kind} ${on?.name ?? "of another file"}`,
+					: `${kind} ${on?.name ?? wanted ?? "of another file"}`,
 		configs: configs.filter((config): config is YAMLMap => isMap(config)),
 	};
 }
 
-const running = new WeakMap<Configuration, Map<Route, PluginEntry[]>>();
+/** Which plugin entries run where. */
+interface Running {
+	plugins: Map<Route, PluginEntry[]>;
+	routes: Map<PluginEntry, Route[]>;
+}
+
+const running = new WeakMap<Configuration, Running>();
 
 /** The plugin entries that run on a route: of each plugin the most specific one, as in Kong. */
 export function pluginsOn(
 	configuration: Configuration,
 	route: Route,
 ): PluginEntry[] {
-	return pluginsByRoute(configuration).get(route) ?? [];
+	return runningIn(configuration).plugins.get(route) ?? [];
 }
 
 /** The routes that a plugin entry runs on. */
@@ -254,36 +296,35 @@ export function routesOf(
 	configuration: Configuration,
 	entry: PluginEntry,
 ): Route[] {
-	const isNear = ({ map, service }: Route) =>
-		entry.kind === "global" ||
-		entry.on?.map === map ||
-		entry.on?.map === service?.map;
-	return configuration.routes.filter(
-		(route) => isNear(route) && pluginsOn(configuration, route).includes(entry),
-	);
+	return runningIn(configuration).routes.get(entry) ?? [];
 }
 
-function pluginsByRoute(
-	configuration: Configuration,
-): Map<Route, PluginEntry[]> {
+function runningIn(configuration: Configuration): Running {
 	const known = running.get(configuration);
 	if (known) return known;
 	const { plugins, routes } = configuration;
 	const global = plugins.filter(({ kind }) => kind === "global");
-	const on = new Map<YAMLMap, PluginEntry[]>();
-	for (const plugin of plugins)
-		if (plugin.on && (plugin.kind === "route" || plugin.kind === "service"))
-			on.set(plugin.on.map, [...(on.get(plugin.on.map) ?? []), plugin]);
-	const found = new Map(
-		routes.map((route) => {
-			const { service, map } = route;
-			const onService = (service && on.get(service.map)) ?? [];
-			const byName = new Map<string, PluginEntry>();
-			for (const plugin of [...global, ...onService, ...(on.get(map) ?? [])])
-				byName.set(plugin.name, plugin);
-			return [route, [...byName.values()]];
-		}),
+	const on = groupBy(
+		plugins.filter(({ kind }) => kind === "route" || kind === "service"),
+		(plugin) => plugin.on?.map,
 	);
+	const found: Running = { plugins: new Map(), routes: new Map() };
+	for (const route of routes) {
+		const { service, map } = route;
+		const onService = (service && on.get(service.map)) ?? [];
+		const byName = new Map<string, PluginEntry>();
+		for (const plugin of [...global, ...onService, ...(on.get(map) ?? [])])
+			byName.set(plugin.name, plugin);
+		found.plugins.set(route, [...byName.values()]);
+	}
+	const pairs = routes.flatMap((route) =>
+		(found.plugins.get(route) ?? []).map((plugin) => ({ route, plugin })),
+	);
+	for (const [plugin, its] of groupBy(pairs, ({ plugin }) => plugin))
+		found.routes.set(
+			plugin,
+			its.map(({ route }) => route),
+		);
 	running.set(configuration, found);
 	return found;
 }
@@ -344,6 +385,19 @@ export function membersOf(
 		}));
 }
 
+/** The vaults that read the environment: by the prefix of references, what the names of their variables begin with. */
+export function vaultPrefixes({ vaults }: Configuration): Map<string, string> {
+	const ours = vaults.filter(
+		({ file, map }) => plain(file, map, "name") === "env",
+	);
+	return new Map(
+		ours.map(({ file, map }) => {
+			const { prefix = "" } = Object(plain(file, map, "config"));
+			return [String(plain(file, map, "prefix")), String(prefix)];
+		}),
+	);
+}
+
 /** What a route answers by itself, and which entry of request-termination does it. */
 export interface Answer {
 	route: Route;
@@ -371,6 +425,8 @@ export interface JwksLookup {
 	tied?: boolean;
 }
 
+const lookups = new WeakMap<Configuration, Map<string, JwksLookup>>();
+
 /**
  * What Kong answers at the URL of a JWK Set.
  *
@@ -381,6 +437,14 @@ export function findJwks(
 	jku: unknown,
 ): JwksLookup {
 	if (typeof jku !== "string" || !URL.canParse(jku)) return {};
+	const known = lookups.get(configuration) ?? new Map<string, JwksLookup>();
+	lookups.set(configuration, known);
+	const found = known.get(jku) ?? lookUp(configuration, jku);
+	known.set(jku, found);
+	return found;
+}
+
+function lookUp(configuration: Configuration, jku: string): JwksLookup {
 	const request = requestFor(jku);
 	const ranked = configuration.rank(request);
 	const [first] = ranked;
@@ -418,9 +482,24 @@ function jwksAnswer(
 	if (!isScalar(body) || typeof body.value !== "string") return undefined;
 	const isMeant =
 		isReference(body.value) ||
-		/"(keys|kty)"/.test(body.value) ||
+		looksLikeJwks(body.value) ||
 		route.paths.some((own) => own === path);
 	return isMeant ? answer : undefined;
+}
+
+/** Whether a text is a JWK or a JWK Set, or was meant to be one: a mock may have a member `keys` too. */
+function looksLikeJwks(text: string): boolean {
+	let json: unknown;
+	try {
+		json = JSON.parse(text);
+	} catch {
+		return /"kty"/.test(text);
+	}
+	const { keys, kty } = Object(json);
+	return (
+		kty !== undefined ||
+		(Array.isArray(keys) && keys.every((key) => Object(key).kty !== undefined))
+	);
 }
 
 /** The routes with an expression of the flavor `expressions`, which is not read here. */
@@ -448,6 +527,16 @@ function isNamed({ file, map, name }: Entity, wanted: string | undefined) {
 			wanted,
 		)
 	);
+}
+
+function groupBy<T, K>(all: T[], keyOf: (one: T) => K): Map<K, T[]> {
+	const groups = new Map<K, T[]>();
+	for (const one of all) {
+		const group = groups.get(keyOf(one));
+		if (group) group.push(one);
+		else groups.set(keyOf(one), [one]);
+	}
+	return groups;
 }
 
 /** Finds an entity by its name or id; of several the first. */

@@ -40,6 +40,16 @@ export function pathFault(path: string): string | undefined {
 		: undefined;
 }
 
+/** What every path begins with that a route's path fits; empty when that is not known. */
+export function beginningOf(path: string): string {
+	if (!path.startsWith("~")) return path;
+	const [, literal = "", next = ""] =
+		/^~([A-Za-z0-9/_~%-]*)(.?)/s.exec(path) ?? [];
+	// An alternative may begin with anything.
+	if (path.includes("|")) return "";
+	return ["*", "?", "{"].includes(next) ? literal.slice(0, -1) : literal;
+}
+
 const compiled = new Map<string, RE2JS | undefined>();
 
 function compile(path: string): RE2JS | undefined {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { RE2JS } from "re2js";
-import { matchPath } from "./paths";
+import { beginningOf, matchPath } from "./paths";
 
 /** The members of a route by which Kong finds it, as its configuration has them. */
 export interface Matchable {
@@ -81,8 +81,11 @@ export function makeRouter<R>(
 			? compare(b.part.id, a.part.id)
 			: compare(b.priority, a.priority),
 	);
+	const candidatesFor = indexOf(parts.map(({ part }) => part));
 	return (request) => {
-		const matching = parts.filter(({ part }) => matches(part, request));
+		const matching = candidatesFor(request)
+			.flatMap((index) => parts[index] ?? [])
+			.filter(({ part }) => matches(part, request));
 		const best = new Map<R, Ranked<R>>();
 		for (const [index, { route, priority }] of matching.entries())
 			if (!best.has(route))
@@ -94,6 +97,39 @@ export function makeRouter<R>(
 					),
 				});
 		return [...best.values()];
+	};
+}
+
+/**
+ * Finds the routes that may match a request without a look at each: by what a path must begin with, else by host.
+ *
+ * @returns a function that returns the indexes of routes that may match, in ascending order
+ */
+function indexOf(
+	routes: readonly Matchable[],
+): (request: RoutedRequest) => number[] {
+	const byBeginning = new Map<string, number[]>();
+	const byHost = new Map<string, number[]>();
+	const others: number[] = [];
+	const add = (map: Map<string, number[]>, key: string, index: number) => {
+		const list = map.get(key);
+		if (list) list.push(index);
+		else map.set(key, [index]);
+	};
+	for (const [index, { paths, hosts }] of routes.entries())
+		if (paths?.length)
+			for (const path of new Set(paths.map(beginningOf)))
+				add(byBeginning, path, index);
+		else if (hosts?.length && hosts.every((host) => !/[*:]/.test(host)))
+			for (const host of new Set(hosts)) add(byHost, host, index);
+		else others.push(index);
+	const lengths = [...new Set([...byBeginning.keys()].map((k) => k.length))];
+	return ({ path, host }) => {
+		const found = lengths
+			.filter((length) => length <= path.length)
+			.flatMap((length) => byBeginning.get(path.slice(0, length)) ?? []);
+		const all = [...others, ...(byHost.get(host) ?? []), ...found];
+		return [...new Set(all)].sort((a, b) => a - b);
 	};
 }
 

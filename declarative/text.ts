@@ -13,8 +13,8 @@ import {
 	Parser,
 	type Scalar,
 	type Tags,
-	visit,
 	type YAMLMap,
+	type YAMLSeq,
 } from "yaml";
 import { Unreadable } from "./read-file";
 
@@ -45,6 +45,10 @@ export interface Position {
  * @param path its name, for messages
  */
 export function parseSource(text: string, path: string): SourceFile {
+	if (countOf(text, /[\n,]/g) > MAX_PARTS)
+		throw new Unreadable(
+			`${path}: more than ${MAX_PARTS} lines and commas; split it into several files`,
+		);
 	const lines = new LineCounter();
 	const readable = hideQuotes(text);
 	const tokens = [...new Parser(lines.addNewLine).parse(readable)];
@@ -63,32 +67,28 @@ export function parseSource(text: string, path: string): SourceFile {
 		faults.push({ message: "a map is expected", offset: 0 });
 	const aliases = new Map<Alias, Node>();
 	const anchors = new Map<string, Node>();
-	visit(document, {
-		Scalar(_, node) {
-			if (node.anchor) anchors.set(node.anchor, node);
-			if (typeof node.value === "string") node.value = showQuotes(node.value);
-		},
-		Map(_, map) {
-			if (map.anchor) anchors.set(map.anchor, map);
-			const key = repeatedKey(map);
-			if (key)
-				faults.push({
-					message: "not YAML that Kong could read: duplicate key",
-					offset: key.range?.[0] ?? 0,
-				});
-		},
-		Seq(_, seq) {
-			if (seq.anchor) anchors.set(seq.anchor, seq);
-		},
-		Alias(_, alias) {
-			const node = anchors.get(alias.source);
-			if (node) aliases.set(alias, node);
+	walk(document.contents, (node) => {
+		if (isAlias(node)) {
+			const target = anchors.get(node.source);
+			if (target) aliases.set(node, target);
 			else
 				faults.push({
-					message: `no anchor &${alias.source} before this alias`,
-					offset: alias.range?.[0] ?? 0,
+					message: `no anchor &${node.source} before this alias`,
+					offset: node.range?.[0] ?? 0,
 				});
-		},
+			return;
+		}
+		if (node.anchor) anchors.set(node.anchor, node);
+		if (isScalar(node)) {
+			if (typeof node.value === "string") node.value = showQuotes(node.value);
+			return;
+		}
+		const key = isMap(node) && repeatedKey(node);
+		if (key)
+			faults.push({
+				message: "not YAML that Kong could read: duplicate key",
+				offset: key.range?.[0] ?? 0,
+			});
 	});
 	if (!faults.length && !isBounded(document.contents, aliases))
 		faults.push({
@@ -96,6 +96,15 @@ export function parseSource(text: string, path: string): SourceFile {
 			offset: 0,
 		});
 	return { path, text, document, tokens, lines, faults, aliases };
+}
+
+/** More than files have: 5,000 routes have a tenth of it. Each takes time and memory. */
+const MAX_PARTS = 500_000;
+
+function countOf(text: string, pattern: RegExp): number {
+	let count = 0;
+	while (pattern.test(text)) count++;
+	return count;
 }
 
 /** A character that no file has, as long as a quote, so that places stay what they are. */
@@ -197,6 +206,39 @@ function isBounded(
 		return size;
 	};
 	return sizeOf(contents) <= MAX_VALUES;
+}
+
+/** What stands in a document. */
+export type AnyNode = Scalar | Alias | YAMLMap | YAMLSeq;
+
+/**
+ * Visits the nodes in a node in the order of the file, itself first; aliases are not followed.
+ *
+ * @param visitor gets each node, the names of the members it is in, and whether it is a name itself; what is in a node
+ * for which it returns `false` is left out
+ */
+export function walk(
+	node: unknown,
+	visitor: (
+		node: AnyNode,
+		names: readonly string[],
+		isName: boolean,
+	) => unknown,
+): void {
+	const names: string[] = [];
+	const visit = (one: unknown, isName: boolean) => {
+		if (!isScalar(one) && !isAlias(one) && !isMap(one) && !isSeq(one)) return;
+		if (visitor(one, names, isName) === false) return;
+		if (isSeq(one)) for (const item of one.items) visit(item, false);
+		if (!isMap(one)) return;
+		for (const { key, value } of one.items) {
+			visit(key, true);
+			names.push(isScalar(key) ? String(key.value) : "");
+			visit(value, false);
+			names.pop();
+		}
+	};
+	visit(node, false);
 }
 
 /** Where a node stands. */

@@ -49,7 +49,7 @@ throw-away one. Examples:
 			const findings = await checkConfiguration(configuration);
 			const errors = findings.filter(({ severity }) => severity === "error");
 			for (const { file, line, column, severity, message } of findings)
-				if (severity !== "info")
+				if (severity !== "note")
 					printLine(`${file}:${line}:${column} ${severity}: ${message}`);
 			if (errors.length > 0) {
 				print(

@@ -71,7 +71,7 @@ export function junit(reports: Report[]): string {
 }
 
 /** A text in an attribute of XML 1.0, which cannot have most control characters at all (§2.2). */
-function attribute(text: string): string {
+export function attribute(text: string): string {
 	return text
 		.replace(/[^\P{Cc}\t\n\r]/gu, "\uFFFD")
 		.replace(/[<>&"\t\n\r]/g, (character) => `&#${character.charCodeAt(0)};`);

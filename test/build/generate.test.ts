@@ -35,12 +35,17 @@ describe("the generated files", () => {
 			expect({ path, content: onDisk(path) }).toEqual({ path, content });
 	});
 
-	test("are schema/schema.lua and the pages of fields and refusals", () => {
+	test("are those for Konnect and editors, and the pages of fields and refusals", () => {
 		expect(
 			generatedFiles()
 				.map(({ path }) => path)
 				.sort(),
-		).toEqual(["docs/configuration.md", "docs/errors.md", "schema/schema.lua"]);
+		).toEqual([
+			"docs/configuration.md",
+			"docs/errors.md",
+			"schema/kong.schema.json",
+			"schema/schema.lua",
+		]);
 		expect(onDisk("docs/configuration.md")).toContain(configurationTables());
 		expect(onDisk("docs/errors.md")).toContain(refusalTables());
 	});

@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkConfiguration } from "../../cli/check";
 import { select, setsOf } from "../../cli/rotation-entries";
@@ -5,6 +6,7 @@ import { makeConfiguration, readConfiguration } from "../../declarative/model";
 import { parseSource } from "../../declarative/text";
 import { Name } from "../../plugins/x-custom-jwt";
 import { packageRoot } from "../../schema/package-root";
+import { temporaryFolder } from "../support/server";
 
 const read = (name: string) =>
 	readConfiguration([join(packageRoot(), "test/fixtures/cases", name)]);
@@ -53,7 +55,7 @@ test("routes with expressions are named as not read", async () => {
 	const findings = await check("expressions.yml");
 	expect(findings).toContainEqual(
 		expect.stringContaining(
-			"info: route x-custom-jwt-jwks has an expression, which is not read here",
+			"note: route x-custom-jwt-jwks has an expression, which is not read here",
 		),
 	);
 	expect(findings.join()).not.toContain("error");
@@ -61,9 +63,10 @@ test("routes with expressions are named as not read", async () => {
 
 describe("config check reads YAML 1.1 as Kong does:", () => {
 	test("a claim of the value NO is a boolean, which Kong rejects", async () => {
-		expect((await check("yaml-1.1-norway.yml")).join("\n")).toMatch(
-			/error: .*set_claims/,
-		);
+		expect(await check("yaml-1.1-norway.yml")).toEqual([
+			expect.stringMatching(/^16:34 error: .*set_claims.country/),
+			expect.stringMatching(/^16:44 error: .*set_claims.beta/),
+		]);
 	});
 
 	test("a security plugin with enabled: no does not guard", async () => {
@@ -73,6 +76,22 @@ describe("config check reads YAML 1.1 as Kong does:", () => {
 			),
 		);
 	});
+});
+
+test("variables that envsubst should have filled in are errors in each field", async () => {
+	expect(await check("envsubst-left-over.yml")).toEqual([
+		expect.stringMatching(/^12:16 error: \$\{ENVIRONMENT_NAME\} was not/),
+		expect.stringMatching(/^13:16 error: \$\{ENVIRONMENT_NAME\} was not/),
+		expect.stringMatching(/^14:24 error: \$PRIVATE_JWK was not/),
+	]);
+});
+
+test("an entry on one consumer is a warning: all other requests pass", async () => {
+	expect(await check("entry-on-consumer.yml")).toEqual([
+		expect.stringMatching(
+			/^13:9 warning: x-custom-jwt on consumer a: requests of everybody else/,
+		),
+	]);
 });
 
 describe("config check finds entities wherever Kong allows them:", () => {
@@ -86,7 +105,9 @@ describe("config check finds entities wherever Kong allows them:", () => {
 
 	test("plugin entries of a file for deck file add-plugins", async () => {
 		expect(await check("add-plugins.yml")).toContainEqual(
-			expect.stringMatching(/^12:21 error: .*"auth_methodz" is no field of it/),
+			expect.stringMatching(
+				/^12:21 error: .*"auth_methodz" is not a field of the plugin/,
+			),
 		);
 	});
 });
@@ -98,6 +119,16 @@ test("a folder stands for the files in it and in its folders", () => {
 	const names = files.map(({ path }) => path);
 	expect(names).toContainEqual(expect.stringContaining("expressions.yml"));
 	expect(names).not.toContainEqual(expect.stringContaining(".pem"));
+});
+
+test("a folder stands for no hidden files and no packages", () => {
+	const folder = temporaryFolder();
+	for (const name of ["a/b", ".git", "node_modules/c"]) {
+		mkdirSync(join(folder, name), { recursive: true });
+		writeFileSync(join(folder, name, "kong.yml"), "services: []");
+	}
+	const { files } = readConfiguration([folder]);
+	expect(files.map(({ path }) => path)).toEqual([join(folder, "a/b/kong.yml")]);
 });
 
 test.each([

@@ -18,6 +18,7 @@ const COMMANDS = [
 	"token verify",
 	"token decode",
 	"config check",
+	"config explain",
 	"konnect push",
 	"gateway",
 	"",

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { matchPath } from "../../declarative/paths";
 import {
 	idOfName,
+	type Matchable,
 	makeRouter,
 	matchableOf,
 	priorityOf,
@@ -79,4 +81,57 @@ test("routes of streams, of expressions and of some clients only are not chosen"
 	];
 	const rank = makeRouter(routes, (route) => matchableOf(route, route.id));
 	expect(rank(requestFor("https://a.example/"))).toEqual([]);
+});
+
+test("a route is found among others as it is found alone", () => {
+	const paths = [
+		"/",
+		"/a",
+		"/a/b",
+		"/ab",
+		"~/a$",
+		"~/a|b",
+		"~/ab?c",
+		"~/ab*",
+		"~/ab+",
+		"~/a{2}",
+		"~(?i)/A",
+		"~/a%2Fb",
+		"~/",
+	];
+	const hosts = [[], ["a.example"], ["*.example"], ["a.example:8443"], ["b"]];
+	const routes: Matchable[] = hosts.flatMap((host, i) => [
+		{ id: `${i}`, hosts: host },
+		...paths.map((path, j) => ({
+			id: `${i}-${j}`,
+			hosts: host,
+			paths: [path],
+		})),
+	]);
+	const all = makeRouter(routes, (route) => route);
+	for (const path of [
+		"/",
+		"/a",
+		"/a/b",
+		"/ab",
+		"/abc",
+		"/aa",
+		"/b",
+		"/A",
+		"/a%2Fb",
+	])
+		for (const host of ["a.example", "b", "c"]) {
+			const request = requestFor(`https://${host}${path}`);
+			const alone = routes.filter(
+				({ hosts: [wanted] = [], paths: [own] = [] }) =>
+					(own === undefined || matchPath(own, path)) &&
+					(wanted === undefined ||
+						[host, host.replace("a.", "*."), `${host}:8443`].includes(wanted)),
+			);
+			expect(
+				all(request)
+					.map(({ route }) => route.id)
+					.sort(),
+			).toEqual(alone.map(({ id }) => id).sort());
+		}
 });

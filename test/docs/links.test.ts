@@ -1,18 +1,9 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import GithubSlugger from "github-slugger";
 import { packageRoot } from "../../schema/package-root";
-import { type Page, pages } from "./pages";
+import { anchors, type Page, pages } from "./pages";
 
 const all = pages();
-
-/** What can be named after `#`, as GitHub makes it of headings. */
-function anchors({ prose }: Page): string[] {
-	const slugger = new GithubSlugger();
-	return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
-		slugger.slug(heading.replaceAll("`", "")),
-	);
-}
 
 function targets({ prose }: Page): string[] {
 	return [

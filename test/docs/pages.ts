@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import GithubSlugger from "github-slugger";
 import { packageRoot } from "../../schema/package-root";
 
 /** A page of the documentation. */
@@ -31,4 +32,12 @@ export function pages(): Page[] {
 			const prose = text.replace(/^ *```[\s\S]*?^ *```$/gm, "");
 			return { path, text, prose };
 		});
+}
+
+/** What can be named after `#`, as GitHub makes it of headings. */
+export function anchors({ prose }: Page): string[] {
+	const slugger = new GithubSlugger();
+	return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+		slugger.slug(heading.replaceAll("`", "")),
+	);
 }
