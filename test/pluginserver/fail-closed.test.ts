@@ -155,7 +155,7 @@ test("the time that Kong takes for its answers does not count", async () => {
 });
 
 test("an instance that Kong does not use goes away, one that it uses stays", async () => {
-	const server = await startServer(DEDICATED, ["--idle-timeout", "1"]);
+	const server = await startServer(DEDICATED, ["--idle-timeout", "4"]);
 	const client = await server.connect();
 	const used = await client.startInstance(CONFIG);
 	const forgotten = await client.startInstance(CONFIG);

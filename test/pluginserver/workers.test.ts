@@ -258,15 +258,17 @@ test.each([0, 1])(
 );
 
 test("an instance that only one process uses is not idle", async () => {
-	const server = await startWorkers(["--idle-timeout", "1"]);
+	const server = await startWorkers(["--idle-timeout", "4"]);
 	const clients = await connectToAll(server);
 	const [starter] = clients as [Client];
 	const ids = [];
 	for (const _ of clients) ids.push(await starter.startInstance(CONFIG));
-	const end = Date.now() + 2500;
-	while (Date.now() < end)
+	const end = Date.now() + 6000;
+	await until("an instance would be idle", async () => {
 		for (const [index, client] of clients.entries())
 			expect(await runOnAll([client], ids[index] ?? 0)).toEqual([marks(0)]);
+		return Date.now() > end;
+	});
 	await until(
 		"they are stopped",
 		() => server.lines(/instance stopped/).length === PROCESSES,
@@ -390,6 +392,12 @@ test("a worker that is told to stop finishes its events, and no new connection c
 	const [worker = 0] = workersOf(server);
 	signal(worker, "SIGTERM");
 	await until("it stops", () => server.output.includes("msg=stopping"));
+	// One that is on its way to it when it says so is closed, and Kong repeats it.
+	await until("the first process knows", async () =>
+		(await runOnAll(await connectToAll(server), id)).every(
+			(outcome) => outcome !== "lost",
+		),
+	);
 	for (let count = 0; count < 3; count++) {
 		const others = await connectToAll(server);
 		expect(await runOnAll(others, id)).toEqual(others.map(() => marks(0)));
