@@ -261,7 +261,7 @@ test("an instance that only one process uses is not idle", async () => {
 	const server = await startWorkers(["--idle-timeout", "4"]);
 	const clients = await connectToAll(server);
 	const [starter] = clients as [Client];
-	const ids = [];
+	const ids: number[] = [];
 	for (const _ of clients) ids.push(await starter.startInstance(CONFIG));
 	const end = Date.now() + 6000;
 	await until("an instance would be idle", async () => {
