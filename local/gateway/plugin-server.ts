@@ -69,6 +69,12 @@ export function dedicatedServer(): string[] {
 /** What a dump says of the protocol; without it, it is MessagePack (Kong: process.lua). */
 const PROTOBUF = "ProtoBuf:1";
 
+/** What ends processes and removes folders, without waiting, that must not outlive this process. */
+const leftovers = new Set<() => void>();
+process.once("exit", () => {
+	for (const end of leftovers) end();
+});
+
 /** How much of a plugin server's output is shown when it does not start, in lines. */
 const SHOWN_LINES = 20;
 
@@ -153,7 +159,7 @@ export class PluginServer {
 		this.#throwIfStopped();
 		// Nobody else may connect: the private key travels over the socket.
 		this.#directory = mkdtempSync(join(tmpdir(), "x-custom-jwt-"));
-		process.once("exit", this.#removeDirectory);
+		leftovers.add(this.#removeDirectory);
 		this.#spawn();
 		await this.ready();
 	}
@@ -186,7 +192,7 @@ export class PluginServer {
 		this.#child?.kill();
 		await this.#ended;
 		this.#removeDirectory();
-		process.off("exit", this.#removeDirectory);
+		leftovers.delete(this.#removeDirectory);
 	}
 
 	readonly #removeDirectory = () => {
@@ -208,12 +214,12 @@ export class PluginServer {
 		});
 		this.#child = child;
 		const kill = () => child.kill("SIGKILL");
-		process.once("exit", kill);
+		leftovers.add(kill);
 		this.#ended = new Promise((resolve) => {
 			child.once("error", ({ message }) => resolve(message));
 			child.once("close", (code, signal) => resolve(signal ?? code ?? "?"));
 		});
-		this.#ended.then(() => process.off("exit", kill));
+		this.#ended.then(() => leftovers.delete(kill));
 		return child;
 	}
 

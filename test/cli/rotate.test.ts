@@ -202,7 +202,7 @@ describe("publish", () => {
 	test("refuses a key that the entries' algorithm does not fit", async () => {
 		const text = file({ a: withKey(OLD, { algorithm: "Ed25519" }) }, [OLD]);
 		await expect(publishing(text, THIRD)).rejects.toThrow(
-			"the new key: algorithm does not fit the key, which can sign with ES256",
+			"the new key: the algorithm does not fit the key, which can sign with ES256",
 		);
 	});
 
@@ -610,7 +610,7 @@ describe("any order of steps at any time", () => {
 						for (const set of cached) expect(set.kids).toContain(kid);
 			}
 		});
-		await fc.assert(property, { numRuns: 300 });
+		await fc.assert(property, { numRuns: 60 });
 		// Otherwise nothing was tried.
 		for (const count of Object.values(done)) expect(count).toBeGreaterThan(0);
 	});

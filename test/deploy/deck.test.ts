@@ -6,10 +6,6 @@ import type { Anything } from "../../local/backend/backend";
 import { type Demo, startDemo } from "../../local/demo/demo";
 import { testKey } from "../../local/demo/flows";
 import { parseDeclarative } from "../../local/gateway/entities";
-import {
-	dedicatedServer,
-	stockServer,
-} from "../../local/gateway/plugin-server";
 import { send } from "../../local/http";
 import { packageRoot } from "../../schema/package-root";
 
@@ -48,14 +44,13 @@ afterEach(async () => {
 });
 
 /** Starts a data plane with the private key in its environment, or without, and sends a request. */
-async function ask(command: string[], privateJwk: string | undefined) {
+async function ask(privateJwk: string | undefined) {
 	const lines: string[] = [];
 	if (privateJwk) process.env[VARIABLE] = privateJwk;
 	else delete process.env[VARIABLE];
 	demo = await startDemo({
 		configuration: configuration(),
 		jwksPath: "/x-custom-jwt/orders-jwks",
-		pluginServerCommand: command,
 		log: (level, message) => lines.push(`[${level}] ${message}`),
 	});
 	delete process.env[VARIABLE];
@@ -64,13 +59,9 @@ async function ask(command: string[], privateJwk: string | undefined) {
 	return { ...reply, lines };
 }
 
-describe.each([
-	{ name: "stock", command: stockServer() },
-	{ name: "dedicated", command: dedicatedServer() },
-])("deck/konnect.yml on the $name plugin server", ({ command }) => {
+describe("deck/konnect.yml", () => {
 	test("gets tokens signed with the key that the vault reference stands for", async () => {
 		const { status, body, lines } = await ask(
-			command,
 			testKey("RS256-jwk-private.json"),
 		);
 		expect(status).toBe(200);
@@ -83,7 +74,7 @@ describe.each([
 	});
 
 	test("answers 500 when the reference cannot be resolved, and both Kong and the plugin say so", async () => {
-		const { status, body, lines } = await ask(command, undefined);
+		const { status, body, lines } = await ask(undefined);
 		expect(status).toBe(500);
 		expect(JSON.parse(body).message).toBe("An unexpected error occurred");
 		expect(demo?.backend.received).toEqual([]);

@@ -11,7 +11,7 @@ import { dedicatedServer } from "../../local/gateway/plugin-server";
 import { version } from "../../package.json";
 import { isListening } from "../../pluginserver/socket";
 import { packageRoot } from "../../schema/package-root";
-import { type Manifest, validateManifest } from "../support/manifests";
+import { validateManifest } from "../support/manifests";
 import { runServer, temporaryFolder, until } from "../support/server";
 
 const read = (path: string) => readFileSync(join(packageRoot(), path), "utf8");
@@ -372,84 +372,6 @@ describe("versions of images", () => {
 });
 
 describe("the Helm values", () => {
-	const name = "kong";
-	const labels = { app: name };
-
-	/** The Deployment, as the chart makes it of the values. */
-	const deployment = (values: Values): Manifest => ({
-		apiVersion: "apps/v1",
-		kind: "Deployment",
-		metadata: { name },
-		spec: {
-			selector: { matchLabels: labels },
-			template: {
-				metadata: { labels },
-				spec: {
-					terminationGracePeriodSeconds: values.terminationGracePeriodSeconds,
-					volumes: values.deployment.userDefinedVolumes,
-					initContainers: [
-						{ name, resources: values.initContainerResources },
-						...(values.deployment.initContainers ?? []),
-					],
-					containers: [
-						{
-							name,
-							image: `${values.image.repository}:${values.image.tag}`,
-							env: [
-								...Object.entries(values.env).map(([name, value]) => ({
-									name: `KONG_${name.toUpperCase()}`,
-									value,
-								})),
-								...Object.entries<object | string>(values.customEnv).map(
-									([name, value]) => ({
-										name: name.toUpperCase(),
-										...(typeof value === "object" ? value : { value }),
-									}),
-								),
-							],
-							volumeMounts: values.deployment.userDefinedVolumeMounts,
-							resources: values.resources,
-							readinessProbe: values.readinessProbe,
-							livenessProbe: values.livenessProbe,
-							securityContext: values.containerSecurityContext,
-						},
-					],
-				},
-			},
-		},
-	});
-	const autoscaler = ({ autoscaling }: Values): Manifest => {
-		const { enabled, ...spec } = autoscaling;
-		expect(enabled).toBe(true);
-		return {
-			apiVersion: "autoscaling/v2",
-			kind: "HorizontalPodAutoscaler",
-			metadata: { name },
-			spec: { scaleTargetRef: { kind: "Deployment", name }, ...spec },
-		};
-	};
-	const budget = ({ podDisruptionBudget }: Values): Manifest => {
-		const { enabled, ...spec } = podDisruptionBudget;
-		expect(enabled).toBe(true);
-		return {
-			apiVersion: "policy/v1",
-			kind: "PodDisruptionBudget",
-			metadata: { name },
-			spec,
-		};
-	};
-
-	test.each([
-		{ what: "with the plugin inside", values: MERGED },
-		{ what: "unmodified", values: MERGED_UNMODIFIED },
-	])(
-		"for an image $what make objects that fit Kubernetes' schema",
-		({ values }) => {
-			for (const manifest of [deployment, autoscaler, budget])
-				expect(() => validateManifest(manifest(values))).not.toThrow();
-		},
-	);
-
 	test("have more than one replica, without which the chart refuses a disruption budget", () => {
 		expect(VALUES.podDisruptionBudget.enabled).toBe(true);
 		expect(VALUES.autoscaling.minReplicas).toBeGreaterThan(1);
@@ -459,17 +381,6 @@ describe("the Helm values", () => {
 		expect(Object.keys(CHART.readinessProbe)).toEqual(["httpGet"]);
 		expect(MERGED.readinessProbe).not.toHaveProperty("httpGet");
 		expect(MERGED_UNMODIFIED.readinessProbe).not.toHaveProperty("httpGet");
-		const values = structuredClone(MERGED);
-		values.readinessProbe.httpGet = { path: "/", port: 8100 };
-		expect(() => validateManifest(deployment(values))).toThrow("one handler");
-	});
-
-	test("would not if a value had the wrong type", () => {
-		const values = structuredClone(MERGED);
-		values.readinessProbe.periodSeconds = "5s";
-		values.autoscaling.maxReplicas = "ten";
-		expect(() => validateManifest(deployment(values))).toThrow("periodSeconds");
-		expect(() => validateManifest(autoscaler(values))).toThrow("maxReplicas");
 	});
 
 	test("take the private key from a Secret and hold no key", () => {

@@ -19,7 +19,7 @@ import { readWire, wireRecordings } from "../support/wire";
 
 /** The same seed makes the same inputs; another one can be had by the environment. */
 const SEED = Number(process.env.FUZZ_SEED ?? 3);
-const INPUTS = Number(process.env.FUZZ_INPUTS ?? 100_000);
+const INPUTS = Number(process.env.FUZZ_INPUTS ?? 10_000);
 const CONNECTIONS = 8;
 
 const DEDICATED = dedicatedServer();
@@ -207,7 +207,7 @@ describe("the dedicated server under fire", () => {
 		expect(events).toBeGreaterThan(0);
 		await expectService("the last one");
 		expect(server.lines(/defect/)).toEqual([]);
-	}, 120_000);
+	});
 
 	test(`ends each event whose PDK calls get hostile answers (seed ${SEED})`, async () => {
 		const json = fc.jsonValue({ maxDepth: 4 });
@@ -220,7 +220,7 @@ describe("the dedicated server under fire", () => {
 			),
 		);
 		const results = fc.sample(fc.array(result, { minLength: 12 }), {
-			numRuns: 2000,
+			numRuns: 500,
 			seed: SEED,
 		});
 		for (const answers of results) {
@@ -237,7 +237,7 @@ describe("the dedicated server under fire", () => {
 			}
 		}
 		await expectService("the next one");
-	}, 60_000);
+	});
 
 	test("ends an event with 500 when an answer is too long, and reads the answer to its end", async () => {
 		await client.startEvent(instance);

@@ -217,14 +217,6 @@ export class StockClient {
 		InstanceId: number,
 		request: KnownRequest,
 	): Promise<PdkCall[]> {
-		return this.runPhaseWith(InstanceId, (call) => knownTo(request, call));
-	}
-
-	/** @param kong answers PDK calls; `undefined` is `nil` */
-	async runPhaseWith(
-		InstanceId: number,
-		kong: (call: PdkCall) => unknown,
-	): Promise<PdkCall[]> {
 		const calls: PdkCall[] = [];
 		let step = await this.#step("plugin.HandleEvent", {
 			InstanceId,
@@ -235,7 +227,7 @@ export class StockClient {
 			const call = { method, args };
 			calls.push(call);
 			if (method === EXIT) break;
-			const Data = kong(call);
+			const Data = knownTo(request, call);
 			step = await this.#step(stepMethod(method), {
 				...(Data !== undefined && { Data }),
 				EventId: step.EventId,

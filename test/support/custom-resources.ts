@@ -24,9 +24,6 @@ interface Definition {
 	};
 }
 
-/** Both kinds of a custom plugin's object. */
-const PLUGIN = "configuration.konghq.com/v1";
-
 /** Patterns of definitions are those of Go, which has `(?i)`. */
 const regExp = Object.assign(
 	(pattern: string) =>
@@ -44,58 +41,6 @@ const ajv = new Ajv({
 	code: { regExp },
 });
 
-const TEXT = { type: "string", minLength: 1 };
-
-/** An object with these members and no others, of which all but the last so many are there. */
-const exactly = (properties: Json, optional = 0) => ({
-	type: "object",
-	properties,
-	required: Object.keys(properties).slice(
-		0,
-		Object.keys(properties).length - optional,
-	),
-	additionalProperties: false,
-});
-
-/** What the definitions of KongPlugin and KongClusterPlugin ask for, in our own words, of what we use of them. */
-function pluginSchema(secretKeyRef: Json): Schema {
-	const fromSecret = exactly({ secretKeyRef });
-	return {
-		...exactly(
-			{
-				apiVersion: { const: PLUGIN },
-				kind: TEXT,
-				metadata: { type: "object", required: ["name"] },
-				plugin: TEXT,
-				config: { type: "object" },
-				configFrom: fromSecret,
-				configPatches: {
-					type: "array",
-					items: exactly({
-						path: { type: "string", pattern: "^/" },
-						valueFrom: fromSecret,
-					}),
-				},
-			},
-			3,
-		),
-		allOf: ["config", "configPatches"].map((other) => ({
-			not: { required: ["configFrom", other] },
-		})),
-	};
-}
-
-const SECRET = { name: TEXT, key: TEXT };
-
-/** The check of each kind, for where the definitions are not at hand. */
-const KNOWN = new Map([
-	[`${PLUGIN}/KongPlugin`, ajv.compile(pluginSchema(exactly(SECRET)))],
-	[
-		`${PLUGIN}/KongClusterPlugin`,
-		ajv.compile(pluginSchema(exactly({ ...SECRET, namespace: TEXT }))),
-	],
-]);
-
 /** Rules of definitions that JSON Schema does not say (CEL), by what Kubernetes answers. */
 const RULES: { [message: string]: (object: Json) => boolean } = {
 	"Using both config and configFrom fields is not allowed.": (object) =>
@@ -106,20 +51,18 @@ const RULES: { [message: string]: (object: Json) => boolean } = {
 	"The plugin field is immutable": () => true,
 };
 
+/** What is wrong with an object of a kind, if anything. */
+type Check = (object: Json) => string | undefined;
+
 /**
- * Checks an object that is one of Kong's by what is said of its kind, and any other by Kubernetes' schema.
+ * Checks an object by the definition of its kind, and one without a definition by Kubernetes' schema.
  *
- * @param definitions of Kong's kinds, by `group/version/kind`; by default our own of KongPlugin and KongClusterPlugin
+ * @param definitions by `group/version/kind`
  * @throws naming the kind and what is wrong
  */
 export function validateObject(
 	manifest: Manifest,
-	definitions: Map<string, (object: Json) => string | undefined> = new Map(
-		[...KNOWN].map(([name, check]) => [
-			name,
-			(object) => (check(object) ? undefined : ajv.errorsText(check.errors)),
-		]),
-	),
+	definitions: Map<string, Check>,
 ): void {
 	const { apiVersion, kind } = manifest;
 	const check = definitions.get(`${apiVersion}/${kind}`);
@@ -132,9 +75,9 @@ export function validateObject(
 }
 
 /** The checks of a folder of CustomResourceDefinitions, by `group/version/kind`. */
-function definitionsOf(folder: string) {
+export function definitionsOf(folder: string): Map<string, Check> {
 	const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-	const checks = new Map<string, (object: Json) => string | undefined>();
+	const checks = new Map<string, Check>();
 	for (const file of files.filter((name) => name.endsWith(".yaml"))) {
 		const text = readFileSync(join(folder, file), "utf8");
 		for (const document of parseAllDocuments(text)) {
@@ -150,7 +93,7 @@ function definitionsOf(folder: string) {
 	return checks;
 }
 
-function checkOf(schema: Json): (object: Json) => string | undefined {
+function checkOf(schema: Json): Check {
 	return (object) => {
 		const validate = ajv.compile(closed(schema) as Schema);
 		if (!validate(object)) return ajv.errorsText(validate.errors);

@@ -112,9 +112,6 @@ function clientsOf(replies: Reply[]): Set<unknown> {
 }
 
 describe("killed under load", () => {
-	// Each kill has deadlines of its own, see `until`.
-	jest.setTimeout(90_000);
-
 	test.each([
 		["the stock plugin server behind the guard", STOCK, [GUARD]],
 		["the dedicated plugin server without it", dedicatedServer(), []],

@@ -20,7 +20,7 @@ import { send } from "../../../local/http";
 import { until } from "../../support/server";
 
 const ROUTES = 8;
-const KILLS = 12;
+const KILLS = 4;
 const CLIENTS = 16;
 const API_KEY = "alice-key";
 

@@ -62,7 +62,7 @@ async function open(
 	options: Parameters<Browser["newPage"]>[0] = {},
 ): Promise<Page> {
 	const page = await browser.newPage(options);
-	page.setDefaultTimeout(20_000);
+	page.setDefaultTimeout(120_000);
 	page.on("pageerror", (error) => complaints.push(error.message));
 	page.on("console", (message) => {
 		// Fetching a JWK Set that is not to be had is reported by the browser too.
