@@ -631,6 +631,7 @@ describe("set_claims.client_id stands in for the client ID of the method", () =>
 		[{ azp: null, cid: { id: "c" } }, "c"],
 		[{ clientId: "not asked for", "cid.id": "d" }, "d"],
 		[{ clientId: 1.5, azp: "a" }, "a"],
+		[{ azp: 7 }, "7"],
 	])(
 		"by the first of several claims that the token has: %j",
 		async (claims, client_id) => {
@@ -664,7 +665,8 @@ describe("set_claims.client_id stands in for the client ID of the method", () =>
 			"no value of $(claims.azp), $(claims.appid), $(claims.cid.id)",
 		],
 		[{ clientId: "shop", azp: "" }, "is empty"],
-		[{ clientId: "shop", azp: 7 }, "is not a string"],
+		[{ clientId: "shop", azp: true }, "is not a string"],
+		[{ clientId: "shop", azp: 1.5 }, "cannot be copied exactly"],
 		[{ clientId: "shop", azp: { id: "a" }, appid: "b" }, "is not a string"],
 	])("and does not fall back on it: %j is 401", async (claims, reason) => {
 		const config = { set_claims: azpOrAppid };
