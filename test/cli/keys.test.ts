@@ -24,7 +24,7 @@ import { BadUse } from "../../cli/files";
 import { checkPrivate, parseJwks, publicHalf } from "../../cli/named-jwk";
 import { PUBLIC_KEY_ALGORITHMS } from "../../jwk/algorithms";
 import { generateKey } from "../../jwk/generate";
-import { importSigningKey, privateJwkToPem } from "../../jwk/signing-key";
+import { privateJwkToPem } from "../../jwk/signing-key";
 import { testKey } from "../../local/demo/flows";
 import { packageRoot } from "../../schema/package-root";
 import { run, secretsOf } from "../support/cli";
