@@ -47,6 +47,14 @@ const DIFFERENCES: {
 		what: "The order of an object's members",
 		applies: (texts) => /\{.*:.*,.*:.*\}/.test(texts),
 	},
+	{
+		what: "A template that is JSON with a space around it that is not ASCII",
+		applies: (texts) => /[\u2028\ufeff]/.test(texts),
+	},
+	{
+		what: "The size of a token that has U+007F in it",
+		applies: (texts) => texts.includes("\u007f"),
+	},
 	{ what: "A string with half a surrogate pair in an incoming token" },
 	{ what: "JSON that is not quite JSON in an incoming token" },
 	{
@@ -63,11 +71,12 @@ function textsOf(fields: object, known: object): string {
 		.flatMap(([, value]) =>
 			typeof value === "string" ? [value] : Object.values(value).map(String),
 		);
-	const tokens = JSON.stringify(known)
+	const all = JSON.stringify(known);
+	const tokens = all
 		.split(/[^A-Za-z0-9_-]+/)
 		.map((part) => Buffer.from(part, "base64url").toString())
 		.filter((part) => /^[[{]/.test(part));
-	return [...templates, ...tokens].join("\n");
+	return [...templates, ...tokens, ...(all.match(/\u007f/) ?? [])].join("\n");
 }
 
 test("random configurations and requests are decided alike by both builds", async () => {

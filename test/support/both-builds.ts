@@ -80,7 +80,9 @@ function comparable(decision: Decision) {
 	};
 }
 
-function plain(message: string): string {
+function plain(logged: string): string {
+	// Of claims of one size any may be named.
+	const message = logged.replace(/; largest claims: .*/, "");
 	return /^(?!.*\\[ux])[ -~]{0,900}$/.test(message)
 		? message
 		: "of other characters";
