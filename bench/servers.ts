@@ -48,7 +48,7 @@ const incoming = Object.assign(new IncomingMessage(new Socket()), {
 });
 const entity = {
 	...{ id: randomUUID(), name: "bench", paths: ["/"] },
-	...{ protocols: ["http"], strip_path: true },
+	...{ protocols: ["http"], strip_path: true, preserve_host: false },
 };
 const consumer = { id: randomUUID(), username: "bench" };
 
@@ -57,7 +57,12 @@ export function requestOf(
 	credential: { id?: string; [member: string]: unknown } | undefined,
 	shared = {},
 ): GatewayRequest {
-	const route = { entity, matchable: entity, service: SERVICE, plugins: [] };
+	const route = {
+		entity,
+		matchable: { id: entity.id },
+		service: SERVICE,
+		plugins: [],
+	};
 	const request = new GatewayRequest("bench", incoming, route);
 	if (!credential) return request;
 	const { id = "credential" } = credential;

@@ -46,7 +46,10 @@ throw-away one. Examples:
 			const configuration = readConfiguration(files, (text) =>
 				filledIn(text, (name) => missing.add(name)),
 			);
-			const findings = await checkConfiguration(configuration);
+			const findings = (await checkConfiguration(configuration)).filter(
+				// Here nothing is at stake.
+				({ id }) => id !== "test-key",
+			);
 			const errors = findings.filter(({ severity }) => severity === "error");
 			for (const { file, line, column, severity, message } of findings)
 				if (severity !== "note")

@@ -82,7 +82,7 @@ test("a test key that signs is one, and no key of one's own", () => {
 		{
 			field: "private_jwk",
 			message: saying("one of the package's test keys"),
-			onlyInExamples: true,
+			id: "test-key",
 		},
 	]);
 	expect(warningsOf({ auth_methods: ["key"] })).toEqual([]);
