@@ -10,7 +10,7 @@ export function gateway() {
 		)
 		.option(
 			"--check",
-			"run every flow of the examples on both plugin servers, print a line for each, and exit",
+			"run every flow of the examples on both plugin servers and in process, print a line for each, and exit",
 			false,
 		)
 		.option(
@@ -36,6 +36,11 @@ export function gateway() {
 		.option(
 			"--stock",
 			"run the plugin in kong-pdk's plugin server, not in its own",
+			false,
+		)
+		.option(
+			"--in-process",
+			"run the plugin in the gateway's own process, as handler.lua in Kong, without plugin server",
 			false,
 		)
 		.option(

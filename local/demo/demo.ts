@@ -13,6 +13,7 @@ import {
 	type GatewayOptions,
 	startGateway,
 } from "../gateway/gateway";
+import { InProcessRpc } from "../gateway/in-process-rpc";
 import type { Log } from "../gateway/log";
 import { dedicatedServer, PluginServer } from "../gateway/plugin-server";
 import { makeFlows, type Reach } from "./flows";
@@ -33,6 +34,8 @@ export interface DemoOptions {
 	configuration?: Entities;
 	/** Plugin server command; the dedicated server by default. */
 	pluginServerCommand?: string[];
+	/** Runs the plugin in the gateway's own process, and no plugin server. */
+	inProcess?: boolean;
 	/** TCP ports; free ones by default. */
 	httpPort?: number;
 	httpsPort?: number;
@@ -60,6 +63,7 @@ export interface DemoOptions {
 export interface Demo {
 	gateway: Gateway;
 	backend: Backend;
+	/** Not started when the plugin runs in process. */
 	pluginServer: PluginServer;
 	/** Ends everything; no process and no socket is left. */
 	close(): Promise<void>;
@@ -85,15 +89,14 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 	signal?.addEventListener("abort", stop);
 	try {
 		signal?.throwIfAborted();
-		const info = await pluginServer.query();
-		await pluginServer.start();
-
-		const rpc = pluginServer.connect();
-		closers.push(() => rpc.close());
+		const plugin = options.inProcess
+			? await loadInProcess(log)
+			: await startPlugin(pluginServer, log);
+		closers.push(() => plugin.rpc.close());
 		const resolve = new Map(options.resolve);
 		const gateway = await startGateway({
 			configuration: options.configuration ?? loadDeclarative(CONFIG_FILES),
-			externalPlugins: [new ExternalPlugin(info, rpc, log)],
+			externalPlugins: [plugin],
 			httpPort: options.httpPort ?? 0,
 			httpsPort: options.httpsPort ?? 0,
 			clientCa: readFileSync(join(ROOT, "test-keys/client-ca.pem"), "utf8"),
@@ -116,6 +119,20 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 	} finally {
 		signal?.removeEventListener("abort", stop);
 	}
+}
+
+async function loadInProcess(log: Log): Promise<ExternalPlugin> {
+	const rpc = await InProcessRpc.load(log);
+	return new ExternalPlugin(rpc.info, rpc, log);
+}
+
+async function startPlugin(
+	pluginServer: PluginServer,
+	log: Log,
+): Promise<ExternalPlugin> {
+	const info = await pluginServer.query();
+	await pluginServer.start();
+	return new ExternalPlugin(info, pluginServer.connect(), log);
 }
 
 /** Starts the sample backend of kong.yml behind a gateway. */

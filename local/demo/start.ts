@@ -18,15 +18,17 @@ export interface StartOptions {
 	backendPort?: number;
 	/** `host:port=address` each, as in curl's `--resolve`. */
 	resolve: string[];
-	/** The stock plugin server instead of the dedicated one; with `check` both run. */
+	/** The stock plugin server instead of the dedicated one. */
 	stock: boolean;
+	/** The plugin in the gateway's own process instead of a plugin server. */
+	inProcess: boolean;
 	/** Log at level info; with `check` print whole tokens. */
 	verbose: boolean;
 }
 
 /**
- * Starts everything, until a signal comes; with `check` runs every flow on both plugin servers, or with
- * `stock` on that one, and sets the exit code 1 when one fails.
+ * Starts everything, until a signal comes; with `check` runs every flow on both plugin servers and in process, or
+ * with `stock` or `inProcess` on that one, and sets the exit code 1 when one fails.
  *
  * @throws when a port is taken, naming it, or a part does not start
  */
@@ -41,7 +43,7 @@ async function serve(
 	signal: AbortSignal,
 ): Promise<void> {
 	const demo = await startWith(
-		options.stock ? STOCK : DEDICATED,
+		chosen(options)[0] ?? DEDICATED,
 		options,
 		signal,
 	);
@@ -58,11 +60,10 @@ async function checkServers(
 	options: StartOptions,
 	signal: AbortSignal,
 ): Promise<void> {
-	const servers = options.stock ? [STOCK] : [DEDICATED, STOCK];
 	let good = true;
-	for (const server of servers) {
-		console.log(`${server.name}:`);
-		const demo = await startWith(server, options, signal);
+	for (const runtime of chosen(options)) {
+		console.log(`${runtime.name}:`);
+		const demo = await startWith(runtime, options, signal);
 		try {
 			good = (await check(demo, options.verbose, signal)) && good;
 		} finally {
@@ -72,21 +73,38 @@ async function checkServers(
 	if (!good) process.exitCode = 1;
 }
 
-const DEDICATED = {
+/** Where the plugin runs: in a plugin server with this command, or in process without one. */
+interface Runtime {
+	name: string;
+	command?: () => string[];
+}
+
+const DEDICATED: Runtime = {
 	name: "the dedicated plugin server",
 	command: dedicatedServer,
 };
-const STOCK = { name: "the stock kong-js-pluginserver", command: stockServer };
+const STOCK: Runtime = {
+	name: "the stock kong-js-pluginserver",
+	command: stockServer,
+};
+const IN_PROCESS: Runtime = { name: "in process, handler.lua" };
+
+/** Those that the options name; all of them by default. */
+function chosen({ stock, inProcess }: StartOptions): Runtime[] {
+	const named = [...(stock ? [STOCK] : []), ...(inProcess ? [IN_PROCESS] : [])];
+	return named.length > 0 ? named : [DEDICATED, STOCK, IN_PROCESS];
+}
 
 function startWith(
-	{ command }: typeof DEDICATED,
+	{ command }: Runtime,
 	options: StartOptions,
 	signal: AbortSignal,
 ): Promise<Demo> {
 	const port = (given: number | undefined, byDefault: number) =>
 		given ?? (options.check ? 0 : byDefault);
 	return startDemo({
-		pluginServerCommand: command(),
+		pluginServerCommand: command?.(),
+		inProcess: command === undefined,
 		httpPort: port(options.httpPort, 8000),
 		httpsPort: port(options.httpsPort, 8443),
 		backendPort: port(options.backendPort, 9000),

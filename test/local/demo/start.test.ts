@@ -58,14 +58,16 @@ async function outcome(child: ReturnType<typeof npmStart>) {
 	return { stdout, stderr, code };
 }
 
-test("--check prints a line per flow on each plugin server, and exits 0", async () => {
+test("--check prints a line per flow on each plugin server and in process, and exits 0", async () => {
 	const { stdout, code } = await outcome(npmStart("--check"));
-	const servers = stdout.trim().split(/^the (.*):\n/m);
-	expect([servers[1], servers[3]]).toEqual([
-		"dedicated plugin server",
-		"stock kong-js-pluginserver",
+	const servers = stdout.trim().split(/^(the .*|in process.*):\n/m);
+	expect([servers[1], servers[3], servers[5]]).toEqual([
+		"the dedicated plugin server",
+		"the stock kong-js-pluginserver",
+		"in process, handler.lua",
 	]);
-	expect(servers[2]).toBe(`${servers[4]}\n`);
+	expect(servers[4]).toBe(servers[2]);
+	expect(`${servers[6]}\n`).toBe(servers[2]);
 	for (const line of servers[2]?.trim().split("\n") ?? [])
 		expect(line).toMatch(/^ok {5}\S.* {2}\d{3} {2}(verified|no token) /);
 	expect(servers[2]).toMatch(
