@@ -26,6 +26,9 @@ export interface Decision {
 	downstreamHeaders: [name: string, value: string][];
 }
 
+/** What most decisions have nothing of; nobody may change it. */
+const NONE: never[] = [];
+
 /** Kong's log plugins write all headers, and tokens are no less secret than passwords. */
 const REDACTED = "REDACTED";
 
@@ -48,11 +51,11 @@ export function forward(
 		logValues.push([`response.headers.${downstream.toLowerCase()}`, REDACTED]);
 	if (Object.keys(logged).length > 0) logValues.push(["x_custom_jwt", logged]);
 	return {
-		log: [],
+		log: NONE,
 		logValues,
-		clearedHeaders: [],
+		clearedHeaders: NONE,
 		upstreamHeaders: [[upstream, prefix ? `${prefix} ${token}` : token]],
-		downstreamHeaders: downstream ? [[downstream, token]] : [],
+		downstreamHeaders: downstream ? [[downstream, token]] : NONE,
 	};
 }
 
@@ -61,11 +64,11 @@ export function passWithoutToken({
 	upstream_custom_jwt_header: upstream,
 }: Pick<ConfigFields, "upstream_custom_jwt_header">): Decision {
 	return {
-		log: [],
-		logValues: [],
+		log: NONE,
+		logValues: NONE,
 		clearedHeaders: spellings(upstream),
-		upstreamHeaders: [],
-		downstreamHeaders: [],
+		upstreamHeaders: NONE,
+		downstreamHeaders: NONE,
 	};
 }
 
@@ -85,14 +88,14 @@ export function refuse(
 		: { message: title };
 	return {
 		log: [{ level: status < 500 ? "warn" : "err", message }],
-		logValues: [],
+		logValues: NONE,
 		exit:
 			status === 401 && challenge
 				? { status, headers: { "WWW-Authenticate": challenge }, body }
 				: { status, body },
-		clearedHeaders: [],
-		upstreamHeaders: [],
-		downstreamHeaders: [],
+		clearedHeaders: NONE,
+		upstreamHeaders: NONE,
+		downstreamHeaders: NONE,
 	};
 }
 
