@@ -46,6 +46,7 @@ function handlerLua(): string {
 		);
 	const needed = withoutUnused(bundle)
 		.replace(FOR_DOCS, "")
+		.replaceAll("__TS__", "T_")
 		.replace('VERSION = "VERSION"', `VERSION = "${version}"`);
 	// Only so does it fit into what Konnect takes. A line for each statement, for the places in errors.
 	const small = minify(needed).replaceAll(/;(?=local |function )/g, "\n");

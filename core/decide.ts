@@ -8,6 +8,7 @@ import type { Claims } from "./platform";
 import {
 	CONNECTION,
 	CONSUMER,
+	CONTENT_LENGTH,
 	CREDENTIAL,
 	type Facts,
 	METHOD,
@@ -64,6 +65,8 @@ export function decide(settings: Settings): Step {
 	return ask(settings.firstQuestions, (facts) => {
 		requireHeaders(facts.get(PROTOCOL));
 		requireNotDropped(settings, facts.get(CONNECTION) ?? "");
+		if (settings.bind_request)
+			requireSmallBody(settings, facts.get(CONTENT_LENGTH) ?? "0");
 		const isPreflight =
 			!settings.run_on_preflight && facts.get(METHOD) === "OPTIONS";
 		if (isPreflight)
@@ -158,6 +161,14 @@ function requireNotDropped(
 ): void {
 	if (isNamedBy(connection, header))
 		throw refused("dropped_by_connection", { header });
+}
+
+/** Before the body is asked for: Kong would first receive all of it, however slowly it comes. */
+function requireSmallBody(
+	{ max_request_body_size: bytes }: Settings,
+	contentLength: string,
+): void {
+	if (Number(contentLength) > bytes) throw refused("body_too_large", { bytes });
 }
 
 /**

@@ -118,6 +118,12 @@ export const PROTOCOL = question<string>("variable", "server_protocol");
 /** All its lines in one: Kong drops the headers that it names from the request (RFC 9110 §7.6.1). */
 export const CONNECTION = question<string>("variable", "http_connection");
 
+/** How large the body says it is; absent when it comes in chunks. */
+export const CONTENT_LENGTH = question<string>(
+	"variable",
+	"http_content_length",
+);
+
 /**
  * Kong marks its anonymous consumer by this header; a credential is then absent (Kong fact). nginx's variable is
  * asked, as it takes every spelling and misses nothing: Kong's own look-up can be made to come back empty, with the

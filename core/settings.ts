@@ -9,6 +9,7 @@ import type { KeyInfo, Platform } from "./platform";
 import {
 	CONNECTION,
 	CONSUMER,
+	CONTENT_LENGTH,
 	CREDENTIAL,
 	METHOD,
 	PROTOCOL,
@@ -173,6 +174,7 @@ export function prepareSettings(source: Source): Prepared {
 	const reusesByCredential =
 		fields.reuse_for > 0 && ownInstance && followsFromCredential(config);
 	const questions = requestQuestions(config);
+	const withoutBody = questions.filter(({ about }) => about !== "body_digest");
 	const { private_jwk: _, ...kept } = config;
 	return {
 		faults,
@@ -185,7 +187,7 @@ export function prepareSettings(source: Source): Prepared {
 			challenge: challenges(fields),
 			firstQuestions: reusesByCredential
 				? credentialQuestions(fields)
-				: questions,
+				: withoutBody,
 			questions,
 			reusesByCredential,
 			warnings,
@@ -230,6 +232,9 @@ function requestQuestions(
 	questions.push(...variableQuestions(templates.variables));
 	if (config.bind_certificate) questions.push(...certificateQuestions);
 	if (config.bind_request)
-		questions.push(...bindingQuestions(config.max_request_body_size));
+		questions.push(
+			CONTENT_LENGTH,
+			...bindingQuestions(config.max_request_body_size),
+		);
 	return questions;
 }

@@ -81,10 +81,6 @@ function answer({ about, name = "", maxBytes = 0 }: Question): unknown {
 }
 
 function bodyDigest(maxBytes: number): unknown {
-	// Asked first: Kong does not read a larger body than it is told to.
-	const length = ngx.var.http_content_length;
-	if (length !== undefined && Number(length) > maxBytes)
-		return { tooLarge: true };
 	const [body] = kong.request.get_raw_body(maxBytes);
 	if (body === undefined) return undefined;
 	return body.length > maxBytes

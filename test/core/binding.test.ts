@@ -146,6 +146,14 @@ describe("the body of a bound request", () => {
 		});
 	});
 
+	test("that says it is too large is rejected before it is asked for, so that Kong does not wait for it", async () => {
+		const headers = { "content-length": String(MAX + 1) };
+		const config = { bind_request: true, max_request_body_size: MAX };
+		const { exit, rounds } = await run({ ...requests.key, headers }, config);
+		expect(exit?.status).toBe(413);
+		expect(rounds.flat()).not.toContain("body_digest");
+	});
+
 	test("that Kong does not give is not taken for an empty one", async () => {
 		await expect(bind({}, { body_digest: undefined })).rejects.toMatchObject({
 			status: 500,

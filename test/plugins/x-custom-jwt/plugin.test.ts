@@ -151,21 +151,24 @@ describe("what is asked about a request", () => {
 			{ audience: ["a"], service_id: requests.key.service?.id },
 			own,
 		],
-		[
-			"is the request to bind it",
-			{ bind_request: true },
+	])("%s, and all at once", async (_, config, questions) => {
+		expect((await run(requests.key, config)).rounds).toEqual([questions]);
+	});
+
+	test("is the request to bind it, and its body once it is known not to be too large", async () => {
+		const { rounds } = await run(requests.key, { bind_request: true });
+		expect(rounds).toEqual([
 			[
 				...own,
+				"variable http_content_length",
 				"method",
 				"forwarded_scheme",
 				"forwarded_host",
 				"forwarded_port",
 				"path",
-				"body_digest",
 			],
-		],
-	])("%s, and all at once", async (_, config, questions) => {
-		expect((await run(requests.key, config)).rounds).toEqual([questions]);
+			["body_digest"],
+		]);
 	});
 
 	const otherMarks = [
