@@ -148,10 +148,15 @@ export class Connection {
 			this.#finish(event, refusal(reason, { verbose: false })),
 		);
 		this.#event = event;
-		this.#finish(
-			event,
-			await decisionOf(instance, phase, (calls) => this.#ask(event, calls)),
+		const decision = await decisionOf(instance, phase, (calls) =>
+			this.#ask(event, calls),
 		);
+		try {
+			this.#finish(event, decision);
+		} catch (thrown) {
+			// A decision that cannot be written.
+			this.#finish(event, refusal(thrown, { verbose: false }));
+		}
 	}
 
 	/** Makes PDK calls, all in one write; resolves with their results, in their order. */
