@@ -23,7 +23,15 @@ export const TOOL_CHAINS: Record<string, ToolChain> = {
 	node: {
 		version: ["node", "--version"],
 		install: [
-			["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"],
+			// Those of the package, when npm runs this, are not for the packages of the examples.
+			[
+				"npm",
+				"install",
+				"--engine-strict=false",
+				"--ignore-scripts",
+				"--no-audit",
+				"--no-fund",
+			],
 		],
 		start: {
 			express: ["node", "express.js"],
