@@ -50,7 +50,13 @@ function handlerLua(): string {
 		.replace('VERSION = "VERSION"', `VERSION = "${version}"`);
 	// Only so does it fit into what Konnect takes. A line for each statement, for the places in errors.
 	const small = minify(needed).replaceAll(/;(?=local |function )/g, "\n");
-	return `${HEADER}${small}\n`;
+	const handler = `${HEADER}${small}\n`;
+	const bytes = Buffer.byteLength(handler);
+	if (bytes > MAX_BYTES)
+		throw new Error(
+			`handler.lua has ${bytes} bytes; Konnect streams ${MAX_BYTES} at most`,
+		);
+	return handler;
 }
 
 /** Without the modules of which only types are imported. */

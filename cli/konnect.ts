@@ -125,7 +125,7 @@ async function findInList(call: Call, all: string): Promise<Found> {
 	}
 }
 
-/** @throws {BadUse} when Konnect's answer is no list */
+/** @throws {BadUse} when Konnect's answer is not a list */
 function listIn(body: string): {
 	data: { id: string; name: string }[];
 	offset?: string;

@@ -123,7 +123,7 @@ function requireUsable(claim: string, field: Field, platform: Platform): void {
 
 const CLIENT_ID = "config/set_claims/client_id";
 
-/** @throws {Refusal} when a template for `client_id` is up to the client, or a constant that is no text */
+/** @throws {Refusal} when a template for `client_id` is up to the client, or a constant that is not a text */
 function requireTrusted(template: Template): void {
 	const untrusted = template.variables.find(
 		(variable) => findVariable(variable)?.isTrusted !== true,

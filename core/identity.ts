@@ -256,7 +256,7 @@ export function identify(
 	};
 	if (marked) return wellFormed(marked.recognise(seen), config);
 	for (const rule of UNMARKED) {
-		// Whoever is anonymous is nobody, unless the configuration says otherwise.
+		// An anonymous client is nobody, unless the configuration says otherwise.
 		if (rule.method === "anonymous" && isAnonymous)
 			if (config.unauthenticated !== "anonymous") return undefined;
 		const identity = rule.recognise(seen);

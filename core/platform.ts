@@ -67,7 +67,7 @@ export interface Platform {
 	random: () => number;
 	/** Reads a certificate. @param pem the chain, the client's own certificate first; undefined when it is none */
 	readCertificate: (pem: string) => Certificate | undefined;
-	/** Whether a text arrived as it was sent: bytes that are no UTF-8 arrive as U+FFFD, and different ones alike. */
+	/** Whether a text arrived as it was sent: bytes that are not UTF-8 arrive as U+FFFD, and different ones alike. */
 	isWellFormed: (text: string) => boolean;
 	/** Whether a text has no space, and no character that cannot be seen. */
 	isVisible: (text: string) => boolean;

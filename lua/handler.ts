@@ -50,8 +50,11 @@ interface KeptToken {
 	token: IssuedToken;
 }
 
-/** One for each plugin entry of this nginx worker; Kong makes a new configuration when one is changed. */
-const entries = lrucache.new<Conf, Entry>(1000);
+/**
+ * One for each plugin entry of this nginx worker; Kong makes a new configuration when one is changed. An entry that
+ * does not fit loads its key with each request.
+ */
+const entries = lrucache.new<Conf, Entry>(10_000);
 
 /** Phase access: gives the backend a token for whom Kong authenticated, or ends the request. */
 export function access(conf: Conf): void {

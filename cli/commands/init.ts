@@ -104,7 +104,7 @@ interface Options {
 /** Writes a starter. */
 async function begin(options: Options): Promise<void> {
 	const { alg, key, discovery, audience, claims } = options;
-	// Whoever is asked for one thing may want to choose the others.
+	// A user who is asked for one thing may want to choose the others.
 	const isAsked = [
 		options.service,
 		options.url,

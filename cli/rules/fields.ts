@@ -188,7 +188,7 @@ export function keyInteroperability(checked: CheckedEntry): Found[] {
 	return warnings(
 		checked,
 		"key-interoperability",
-		"Write the key anew with `x-custom-jwt keys import`; docs/keys.md explains.",
+		"Write the key again with `x-custom-jwt keys import`; docs/keys.md explains.",
 	);
 }
 

@@ -287,6 +287,6 @@ export function publishedKeyWithoutAlg(set: CheckedSet): Found[] {
 export function publishedKeyInteroperability(set: CheckedSet): Found[] {
 	return eachKey(set, ({ form }) => ({
 		messages: interopWarnings(form.jwk),
-		cure: "Write the key anew with `x-custom-jwt keys import`; docs/keys.md explains.",
+		cure: "Write the key again with `x-custom-jwt keys import`; docs/keys.md explains.",
 	}));
 }
